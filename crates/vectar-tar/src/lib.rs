@@ -1,0 +1,1 @@
+//! vectar-tar

@@ -1,0 +1,1 @@
+//! Whole-library scenarios live in `it/`.
