@@ -1,1 +1,110 @@
-fn main() {}
+//! Automation in Rust: what the continuous integration runs, and the house rules that code can check.
+//!
+//! `cargo xtask ci` is the whole gate and needs nothing but Rust with its `rustfmt` and `clippy` components;
+//! `cargo xtask tidy` is the part of it that reads the tree. Nothing here depends on a crate of ours, so that a
+//! broken crate never takes its own checks away.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a terminal program: its results go to stdout, its complaints to stderr"
+)]
+
+mod cargo;
+mod ci;
+mod tidy;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::cargo::Cargo;
+
+/// Automation of this workspace
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything a change must pass: format, clippy, tidy, licences, tests, docs
+    Ci,
+    /// Check the house rules that a compiler does not
+    Tidy {
+        /// Lower the entries of xtask/ratchet.txt to what the code needs today; never raises or adds one
+        #[arg(long)]
+        bless: bool,
+        /// Write the hash of the persisted format into docs/format.md, after its byte tables were brought up to date
+        #[arg(long)]
+        bless_format: bool,
+    },
+    /// Write a synthetic Qdrant snapshot series; arguments go to the example `corpus` of vectar-testkit
+    #[command(disable_help_flag = true)]
+    Corpus {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run the criterion benches; arguments go to `cargo bench`
+    #[command(disable_help_flag = true)]
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let xtask = Xtask::parse();
+    let root = workspace_root()?;
+    match xtask.command {
+        Command::Ci => ci::run(&root),
+        Command::Tidy { bless, bless_format } => {
+            let holds = tidy::run(&root, tidy::Bless { ratchet: bless, format: bless_format })?;
+            Ok(ExitCode::from(u8::from(!holds)))
+        }
+        Command::Corpus { arguments } => Cargo::new("run")
+            .args(["--release", "-p", "vectar-testkit", "--example", "corpus"])
+            .arg("--")
+            .args(arguments)
+            .pass_through(&root),
+        Command::Bench { arguments } => {
+            Cargo::new("bench").args(["-p", "vectar-benches"]).args(arguments).pass_through(&root)
+        }
+    }
+}
+
+/// Returns the folder of the workspace's `Cargo.toml`.
+///
+/// Asked at run time, not compiled in, so that a moved or copied checkout never works on the old place.
+fn workspace_root() -> Result<PathBuf> {
+    let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR")
+        .context("CARGO_MANIFEST_DIR is not set: start this as `cargo xtask …`")?;
+    let root = PathBuf::from(manifest_dir).parent().context("xtask has no parent folder")?.to_path_buf();
+    Ok(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_after_corpus_belong_to_the_example() {
+        let xtask = Xtask::try_parse_from(["xtask", "corpus", "--help", "--seed", "7"])
+            .expect("everything after `corpus` is taken as it stands");
+        let Command::Corpus { arguments } = xtask.command else {
+            panic!("`corpus` parsed as {:?}", xtask.command);
+        };
+        assert_eq!(arguments, ["--help", "--seed", "7"]);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Xtask::command().debug_assert();
+    }
+}

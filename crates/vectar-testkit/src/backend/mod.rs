@@ -1,0 +1,22 @@
+//! Backends to test with, and the suite that every backend must pass.
+//!
+//! - [`MemoryBackend`] keeps objects in memory and can lose power.
+//! - [`ObjectStoreBackend`] behaves as an object store: no rename, no directories, short pages, latency.
+//! - [`RecordingBackend`] wraps another one and keeps a log of the calls.
+//! - [`FailingBackend`] wraps another one and fails, or stops for good, at a chosen call.
+//! - [`run_conformance`] is the suite.
+
+mod conformance;
+mod failing;
+mod memory;
+mod object_map;
+mod object_store;
+mod operation;
+mod recording;
+
+pub use conformance::run_conformance;
+pub use failing::{Aftermath, Effect, FailingBackend, FailurePlan};
+pub use memory::MemoryBackend;
+pub use object_store::{ObjectStoreBackend, ObjectStoreOptions};
+pub use operation::{Call, Operation};
+pub use recording::RecordingBackend;
