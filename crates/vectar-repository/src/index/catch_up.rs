@@ -1,0 +1,250 @@
+//! Bringing the index up to what lies in the repository now.
+
+use std::collections::{HashMap, HashSet};
+
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use vectar_backend::{Backend, BackendExt};
+
+use super::{
+    ChunkIndex, KnownPacks,
+    tables::{self, ChunkValue, PackValue, index_error},
+};
+use crate::{
+    error::RepositoryError,
+    fetch,
+    format::{
+        FormatError,
+        ids::PackId,
+        keys,
+        pack::{FooterError, PACK_TRAILER_BYTES, PackFooter},
+    },
+};
+
+/// First guess at how many bytes from the end of a pack hold its footer; most need no second read.
+const FOOTER_GUESS_BYTES: u64 = 64 * 1024;
+
+/// Packs whose footers are added in one transaction: about 100,000 chunks, a few MiB of redb pages.
+const PACKS_PER_TRANSACTION: usize = 64;
+
+/// What a catch-up found.
+#[derive(Debug, Default)]
+pub struct CatchUpStats {
+    /// Packs in the repository now.
+    pub packs: u64,
+    /// Of them, packs that were new to the index.
+    pub added: u64,
+    /// Packs the index knew that are gone.
+    pub dropped: u64,
+    /// Packs that are there but whose footer cannot be read; nothing in them can be found.
+    pub unreadable: Vec<(PackId, RepositoryError)>,
+}
+
+impl ChunkIndex {
+    /// Lists the packs and marks, reads the footers it lacks, drops packs that are gone.
+    ///
+    /// A pack that cannot be read is reported and left out; the rest is usable.
+    ///
+    /// # Errors
+    /// The listing failed, or redb did. What was added before stays.
+    pub fn catch_up(&self, backend: &dyn Backend) -> Result<CatchUpStats, RepositoryError> {
+        let listed = list_packs(backend)?;
+        let unsound = list_marks(backend)?;
+        let known = known_packs(&self.database)?;
+        let gone: HashMap<PackId, u32> =
+            known.iter().filter(|(id, _)| !listed.contains_key(id)).map(|(id, number)| (*id, *number)).collect();
+        let mut stats =
+            CatchUpStats { packs: listed.len() as u64, dropped: gone.len() as u64, ..CatchUpStats::default() };
+        if !gone.is_empty() {
+            drop_packs(&self.database, &gone)?;
+        }
+        let by_number =
+            known.into_iter().filter(|(id, _)| !gone.contains_key(id)).map(|(id, number)| (number, id)).collect();
+        *self.known_mut() = KnownPacks { by_number, unsound };
+
+        let have = self.pack_ids();
+        let mut lacking: Vec<(PackId, u64)> = listed.into_iter().filter(|(id, _)| !have.contains(id)).collect();
+        lacking.sort_unstable();
+        for batch in lacking.chunks(PACKS_PER_TRANSACTION) {
+            let footers = fetch::all(batch, |(id, object_len)| read_footer(backend, id, *object_len));
+            let mut adding = Adding::begin(self)?;
+            for ((id, object_len), footer) in batch.iter().zip(footers) {
+                match footer {
+                    Ok((footer, verbatim)) => {
+                        adding.add(*id, *object_len, &footer, &verbatim)?;
+                        stats.added += 1;
+                    }
+                    Err(error) => stats.unreadable.push((*id, error)),
+                }
+            }
+            adding.commit(self)?;
+        }
+        Ok(stats)
+    }
+}
+
+/// Lists all packs with their lengths. Objects below `packs/` with other names are none of ours and passed over.
+pub(crate) fn list_packs(backend: &dyn Backend) -> Result<HashMap<PackId, u64>, RepositoryError> {
+    let mut packs = HashMap::new();
+    for object in backend.list_all(&keys::packs()) {
+        let object = object?;
+        if let Some(id) = keys::pack_id_of(&object.key) {
+            packs.insert(id, object.meta.object_bytes);
+        }
+    }
+    Ok(packs)
+}
+
+/// Lists the packs that are condemned or quarantined.
+pub(crate) fn list_marks(backend: &dyn Backend) -> Result<HashSet<PackId>, RepositoryError> {
+    let mut marked = HashSet::new();
+    for prefix in [keys::condemned(), keys::quarantine()] {
+        for object in backend.list_all(&prefix) {
+            marked.extend(keys::pack_id_of(&object?.key));
+        }
+    }
+    Ok(marked)
+}
+
+/// Reads the footer of one pack: its typed form and its own bytes.
+pub(crate) fn read_footer(
+    backend: &dyn Backend,
+    pack: &PackId,
+    object_len: u64,
+) -> Result<(PackFooter, Vec<u8>), RepositoryError> {
+    let key = keys::pack(pack);
+    let mut suffix_len = FOOTER_GUESS_BYTES;
+    loop {
+        let suffix = backend.get_suffix(&key, suffix_len)?;
+        if suffix.object_bytes != object_len {
+            let (needed, found) = (object_len, suffix.object_bytes);
+            return Err(RepositoryError::object(
+                backend,
+                &key,
+                FormatError::Truncated { what: "pack", offset: 0, needed, found },
+            ));
+        }
+        match PackFooter::decode(&suffix.bytes, object_len) {
+            Ok(footer) => return Ok((footer, verbatim(&suffix.bytes, object_len))),
+            Err(FooterError::NeedsMore { suffix_len: needed }) if needed > suffix_len => suffix_len = needed,
+            Err(FooterError::NeedsMore { .. }) => {
+                let error = FormatError::invalid("pack footer", "it does not fit into the pack");
+                return Err(RepositoryError::object(backend, &key, error));
+            }
+            Err(FooterError::Format(error)) => {
+                return Err(RepositoryError::object(backend, &key, error));
+            }
+        }
+    }
+}
+
+fn verbatim(suffix: &[u8], object_len: u64) -> Vec<u8> {
+    let trailer =
+        crate::format::pack::Trailer::decode(suffix, object_len).expect("the footer was just decoded by this trailer");
+    let end = suffix.len() - PACK_TRAILER_BYTES as usize;
+    suffix[end - trailer.footer_len as usize..end].to_vec()
+}
+
+fn known_packs(database: &Database) -> Result<HashMap<PackId, u32>, RepositoryError> {
+    let read = index_error("reading the pack table");
+    let transaction = database.begin_read().map_err(index_error("opening a view"))?;
+    let table = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
+    let mut known = HashMap::new();
+    for row in table.iter().map_err(&read)? {
+        let (key, value) = row.map_err(&read)?;
+        if let Some(pack) = PackValue::decode(value.value()) {
+            known.insert(tables::pack_id(key.value()), pack.number);
+        }
+    }
+    Ok(known)
+}
+
+/// Removes packs and what only they held. A chunk that another pack holds too is found there again.
+///
+/// Reads every kept footer: 48 bytes a chunk. It happens after a prune, not in daily work.
+fn drop_packs(database: &Database, gone: &HashMap<PackId, u32>) -> Result<(), RepositoryError> {
+    let action = index_error("dropping packs");
+    let numbers: HashSet<u32> = gone.values().copied().collect();
+    let transaction = database.begin_write().map_err(index_error("dropping packs"))?;
+    {
+        let mut packs = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
+        let mut chunks = transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
+        let mut bodies = transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
+        for id in gone.keys() {
+            packs.remove(id.as_bytes()).map_err(&action)?;
+        }
+        chunks.retain(|_, value| !numbers.contains(&ChunkValue::decode(value).pack_number)).map_err(&action)?;
+        bodies.retain(|_, _| false).map_err(&action)?;
+        for row in packs.iter().map_err(&action)? {
+            let (_, value) = row.map_err(&action)?;
+            let Some(pack) = PackValue::decode(value.value()) else {
+                continue;
+            };
+            let Some(footer) = pack.footer() else {
+                continue;
+            };
+            for entry in &footer.entries {
+                if chunks.get(&entry.head.id).map_err(&action)?.is_none() {
+                    chunks.insert(&entry.head.id, &ChunkValue::new(pack.number, entry).encode()).map_err(&action)?;
+                }
+            }
+            for body in &footer.bodies {
+                bodies.insert(body.digest.as_bytes(), &tables::encode_body(&body.node, body.len)).map_err(&action)?;
+            }
+        }
+    }
+    transaction.commit().map_err(index_error("dropping packs"))
+}
+
+/// A transaction that adds packs; they become known when it commits.
+pub(super) struct Adding {
+    transaction: WriteTransaction,
+    next_number: u32,
+    added: Vec<(u32, PackId)>,
+}
+
+impl Adding {
+    pub(super) fn begin(index: &ChunkIndex) -> Result<Self, RepositoryError> {
+        let transaction = index.database.begin_write().map_err(index_error("beginning to add packs"))?;
+        let next_number = {
+            let meta = transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
+            let next = meta.get("next-pack").map_err(index_error("reading the meta table"))?;
+            next.map_or(0, |value| value.value()) as u32
+        };
+        Ok(Self { transaction, next_number, added: Vec::new() })
+    }
+
+    pub(super) fn add(
+        &mut self,
+        id: PackId,
+        object_len: u64,
+        footer: &PackFooter,
+        verbatim: &[u8],
+    ) -> Result<(), RepositoryError> {
+        let action = index_error("adding a pack");
+        let number = self.next_number;
+        self.next_number += 1;
+        let mut packs = self.transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
+        let mut chunks = self.transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
+        let mut bodies = self.transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
+        let value = PackValue { number, object_len, footer: verbatim }.encode();
+        packs.insert(id.as_bytes(), value.as_slice()).map_err(&action)?;
+        for entry in &footer.entries {
+            chunks.insert(&entry.head.id, &ChunkValue::new(number, entry).encode()).map_err(&action)?;
+        }
+        for body in &footer.bodies {
+            bodies.insert(body.digest.as_bytes(), &tables::encode_body(&body.node, body.len)).map_err(&action)?;
+        }
+        self.added.push((number, id));
+        Ok(())
+    }
+
+    pub(super) fn commit(self, index: &ChunkIndex) -> Result<(), RepositoryError> {
+        {
+            let mut meta = self.transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
+            meta.insert("next-pack", u64::from(self.next_number)).map_err(index_error("writing the meta table"))?;
+        }
+        self.transaction.commit().map_err(index_error("adding packs"))?;
+        index.known_mut().by_number.extend(self.added);
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! The chunk index: where each chunk lies. A cache in redb, derived from pack footers and from nothing else.
+//!
+//! - Delete the file and nothing is lost: [`ChunkIndex::catch_up`] lists the packs and reads their footers again.
+//! - It is never believed without a footer behind it: a location is given out only for a pack that the last listing
+//!   showed, and the reader compares the record it finds there with what was asked for.
+//! - It holds footers verbatim, so packs can go and come without reading the others again.
+//! - Several processes on one machine each take the first free of [`INDEX_SLOTS`] files, and memory when none is free.
+
+mod catch_up;
+mod place;
+mod tables;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::RwLock,
+};
+
+use redb::{Database, ReadableDatabase, ReadableTableMetadata};
+use vectar_chunk::{BodyDigest, NodeId};
+
+pub use catch_up::CatchUpStats;
+pub(crate) use catch_up::{list_marks, list_packs};
+pub use place::{INDEX_SLOTS, IndexPlace};
+
+use crate::{
+    error::RepositoryError,
+    format::{
+        ids::{PackId, RepositoryId},
+        pack::{PackFooter, RecordKind},
+    },
+};
+use tables::{ChunkValue, PackValue, index_error};
+
+/// Where one chunk, node or row directory lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkLocation {
+    /// The pack.
+    pub pack: PackId,
+    /// Chunk, node or row directory.
+    pub kind: RecordKind,
+    /// The codec, as recorded.
+    pub codec: u8,
+    /// Offset of the record's head in the pack.
+    pub offset: u32,
+    /// Bytes behind the head.
+    pub stored_len: u32,
+    /// Bytes after decoding.
+    pub raw_len: u32,
+}
+
+impl ChunkLocation {
+    /// The bytes of the whole record in the pack, end exclusive.
+    #[must_use]
+    pub fn record_range(&self) -> std::ops::Range<u64> {
+        let start = u64::from(self.offset);
+        start..start + crate::format::pack::RECORD_HEAD_BYTES + u64::from(self.stored_len)
+    }
+}
+
+/// The chunk index of one repository. Shared by reference between threads.
+#[derive(Debug)]
+pub struct ChunkIndex {
+    database: Database,
+    place: IndexPlace,
+    packs: RwLock<KnownPacks>,
+}
+
+/// What the last listing showed.
+#[derive(Debug, Default)]
+struct KnownPacks {
+    by_number: HashMap<u32, PackId>,
+    /// Condemned or quarantined: still read from, no longer relied on by new backups.
+    unsound: HashSet<PackId>,
+}
+
+impl ChunkIndex {
+    /// Opens the index of `repository` in `directory`, or one in memory when there is no directory.
+    ///
+    /// A file that is damaged, of another repository or of another version is replaced by an empty one. The index knows
+    /// nothing until [`catch_up`](Self::catch_up).
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`] only when not even an index in memory can be made.
+    pub fn open(directory: Option<&Path>, repository: RepositoryId) -> Result<Self, RepositoryError> {
+        let (database, place) = place::open(directory, repository)?;
+        Ok(Self { database, place, packs: RwLock::default() })
+    }
+
+    /// Where the index lies.
+    #[must_use]
+    pub fn place(&self) -> &IndexPlace {
+        &self.place
+    }
+
+    /// Finds a chunk, node or row directory by its id.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn locate(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
+        self.reader()?.locate(id)
+    }
+
+    /// Takes a consistent view for many look-ups.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn reader(&self) -> Result<IndexReader<'_>, RepositoryError> {
+        let transaction = self.database.begin_read().map_err(index_error("opening a view"))?;
+        let chunks = transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
+        let bodies = transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
+        Ok(IndexReader { index: self, chunks, bodies })
+    }
+
+    /// Adds packs that this process has just made durable, in one transaction.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`]; the index then lacks them until the next catch-up.
+    pub fn add_packs<'a>(
+        &self,
+        packs: impl IntoIterator<Item = (PackId, u64, &'a PackFooter, &'a [u8])>,
+    ) -> Result<(), RepositoryError> {
+        let mut adding = catch_up::Adding::begin(self)?;
+        for (id, object_len, footer, verbatim) in packs {
+            adding.add(id, object_len, footer, verbatim)?;
+        }
+        adding.commit(self)
+    }
+
+    /// Packs that the last catch-up saw.
+    #[must_use]
+    pub fn pack_ids(&self) -> HashSet<PackId> {
+        self.known().by_number.values().copied().collect()
+    }
+
+    /// The footer of a pack, as kept verbatim.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`]; [`RepositoryError::RecipeInvalid`] never.
+    pub fn footer(&self, pack: &PackId) -> Result<Option<PackFooter>, RepositoryError> {
+        let transaction = self.database.begin_read().map_err(index_error("opening a view"))?;
+        let table = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
+        let found = table.get(pack.as_bytes()).map_err(index_error("reading the pack table"))?;
+        Ok(found.and_then(|value| PackValue::decode(value.value())?.footer()))
+    }
+
+    /// How many chunks, nodes and packs are known.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn counts(&self) -> Result<IndexCounts, RepositoryError> {
+        let transaction = self.database.begin_read().map_err(index_error("opening a view"))?;
+        let chunks = transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
+        let bodies = transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
+        let count = index_error("counting");
+        Ok(IndexCounts {
+            packs: self.known().by_number.len() as u64,
+            records: chunks.len().map_err(&count)?,
+            bodies: bodies.len().map_err(&count)?,
+        })
+    }
+
+    fn known(&self) -> std::sync::RwLockReadGuard<'_, KnownPacks> {
+        self.packs.read().expect("no thread panics while it holds this lock")
+    }
+
+    fn known_mut(&self) -> std::sync::RwLockWriteGuard<'_, KnownPacks> {
+        self.packs.write().expect("no thread panics while it holds this lock")
+    }
+}
+
+/// How much an index holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexCounts {
+    /// Packs.
+    pub packs: u64,
+    /// Chunks, nodes and row directories.
+    pub records: u64,
+    /// Body digests.
+    pub bodies: u64,
+}
+
+/// A consistent view of the index.
+pub struct IndexReader<'i> {
+    index: &'i ChunkIndex,
+    chunks: redb::ReadOnlyTable<&'static [u8; 32], &'static [u8; ChunkValue::BYTES]>,
+    bodies: redb::ReadOnlyTable<&'static [u8; 32], &'static [u8; tables::BODY_VALUE_BYTES]>,
+}
+
+impl IndexReader<'_> {
+    /// Finds a chunk, node or row directory in a pack that is there.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn locate(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
+        let found = self.chunks.get(id).map_err(index_error("looking up a chunk"))?;
+        Ok(found.and_then(|value| ChunkValue::decode(value.value()).location(&self.index.known())))
+    }
+
+    /// As [`locate`](Self::locate), but only in a pack that a new backup may rely on: neither condemned nor quarantined.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn locate_sound(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
+        let found = self.locate(id)?;
+        Ok(found.filter(|location| !self.index.known().unsound.contains(&location.pack)))
+    }
+
+    /// Finds the node that rebuilds a body with this digest. Whoever uses it first resolves everything behind it.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn body(&self, digest: &BodyDigest) -> Result<Option<(NodeId, u64)>, RepositoryError> {
+        let found = self.bodies.get(digest.as_bytes()).map_err(index_error("looking up a body"))?;
+        Ok(found.map(|value| tables::decode_body(value.value())))
+    }
+}
+
+impl std::fmt::Debug for IndexReader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IndexReader").field("place", &self.index.place).finish_non_exhaustive()
+    }
+}

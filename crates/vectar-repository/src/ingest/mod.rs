@@ -1,0 +1,241 @@
+//! Storing one backup: records into packs, recipes into nodes, and the commit that makes it a backup.
+//!
+//! The write order, each step durable before the next (`docs/format.md`, "Write order"):
+//!
+//! 1. `intents/<nonce>`, before the first pack.
+//! 2. Packs, each named by the hash of its bytes.
+//! 3. One barrier over all packs the backup relies on, also those that others wrote.
+//! 4. `pending/<id>`, naming these packs.
+//! 5. A fresh listing of packs and marks: every pack of the list must be there and unmarked; what lies in a marked one is copied
+//!    out, else nothing is published.
+//! 6. `backups/<id>/0000000000`: the commit.
+//!
+//! Whatever stops before step 6 leaves packs that nobody refers to, and no backup.
+
+mod commit;
+mod pack_builder;
+mod prepare;
+mod publisher;
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use vectar_chunk::{BodyDigest, ChunkId, NodeId};
+
+pub use commit::{Committed, RecordDraft};
+pub use prepare::{PreparedRecord, Preparer};
+
+use crate::{
+    error::RepositoryError,
+    format::{
+        frame::{self, FrameKind},
+        ids::{IngestNonce, PackId},
+        ingest_marks::Intent,
+        keys,
+        node::RecipeNode,
+        pack::{BodyEntry, PackKind, RecordKind},
+    },
+    index::IndexReader,
+    recipe::NodeSink,
+    repository::IndexedRepository,
+};
+use pack_builder::{PackBuilder, SealedPack};
+use publisher::PackPublisher;
+
+/// One ingest under way. Dropping it abandons it: no backup appears, its intent is withdrawn, and the packs written so far are
+/// left to `prune`.
+#[derive(Debug)]
+#[must_use = "an ingest that is dropped stores no backup"]
+pub struct Ingest<'r> {
+    repository: &'r IndexedRepository,
+    view: IndexReader<'r>,
+    preparer: Preparer,
+    nonce: IngestNonce,
+    started_at: Timestamp,
+    data: PackBuilder,
+    metadata: PackBuilder,
+    /// `None` in a rehearsal: packs are counted and dropped.
+    publisher: Option<PackPublisher>,
+    packs_sealed: u64,
+    sealed_bytes: u64,
+    /// Ids this ingest has put into packs. 32 bytes and some for each new chunk: the one part of an ingest's memory that
+    /// grows with what is new.
+    stored: HashSet<[u8; 32]>,
+    /// Packs of others that hold something of this backup.
+    relied_on: HashSet<PackId>,
+    committed: bool,
+}
+
+/// Whether a record had to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It was new.
+    New,
+    /// It was there already, in this ingest or in a sound pack.
+    Known,
+}
+
+impl<'r> Ingest<'r> {
+    /// Announces an ingest.
+    ///
+    /// `zstd_level` is used for recipe nodes; chunks come encoded.
+    ///
+    /// # Errors
+    /// The storage refused the intent; nothing else was written.
+    pub fn begin(repository: &'r IndexedRepository, zstd_level: i32) -> Result<Self, RepositoryError> {
+        let mut ingest = Self::rehearse(repository, zstd_level)?;
+        let (nonce, started_at) = (ingest.nonce, ingest.started_at);
+        let intent = Intent { nonce, started_at, client: repository.environment.client() };
+        let key = keys::intent(&nonce);
+        repository.put_small(&key, frame::encode(FrameKind::Intent, &intent))?;
+        ingest.publisher = Some(PackPublisher::start(repository.backend.clone()));
+        repository.backend.sync(&[key])?;
+        Ok(ingest)
+    }
+
+    /// Starts an ingest that writes nothing: everything is done but publishing, and what it would take can be asked for with
+    /// [`sealed_bytes`](Self::sealed_bytes). It cannot be committed.
+    ///
+    /// # Errors
+    /// The index failed, or a codec context cannot be had.
+    pub fn rehearse(repository: &'r IndexedRepository, zstd_level: i32) -> Result<Self, RepositoryError> {
+        let nonce = IngestNonce::from_bytes(repository.random());
+        let builder = |kind| PackBuilder::new(kind, repository.id(), nonce);
+        Ok(Self {
+            repository,
+            view: repository.index().reader()?,
+            preparer: Preparer::new(zstd_level)?,
+            nonce,
+            started_at: repository.environment.now(),
+            data: builder(PackKind::Data),
+            metadata: builder(PackKind::Metadata),
+            publisher: None,
+            packs_sealed: 0,
+            sealed_bytes: 0,
+            stored: HashSet::new(),
+            relied_on: HashSet::new(),
+            committed: false,
+        })
+    }
+
+    /// When the ingest began.
+    #[must_use]
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// Notes that the backup uses a chunk, and tells whether it must still be stored with [`add`](Self::add).
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn rely_on(&mut self, chunk: &ChunkId) -> Result<Stored, RepositoryError> {
+        self.rely_on_id(chunk.as_bytes())
+    }
+
+    fn rely_on_id(&mut self, id: &[u8; 32]) -> Result<Stored, RepositoryError> {
+        if self.stored.contains(id) {
+            return Ok(Stored::Known);
+        }
+        match self.view.locate_sound(id)? {
+            Some(location) => {
+                self.relied_on.insert(location.pack);
+                Ok(Stored::Known)
+            }
+            None => Ok(Stored::New),
+        }
+    }
+
+    /// Stores a record unless it is there already.
+    ///
+    /// # Errors
+    /// The index failed, or the storage refused an earlier pack.
+    pub fn add(&mut self, record: PreparedRecord) -> Result<Stored, RepositoryError> {
+        if self.rely_on_id(&record.head.id)? == Stored::Known {
+            return Ok(Stored::Known);
+        }
+        self.append(record)?;
+        Ok(Stored::New)
+    }
+
+    fn append(&mut self, record: PreparedRecord) -> Result<(), RepositoryError> {
+        self.stored.insert(record.head.id);
+        let builder = match record.head.kind {
+            RecordKind::Chunk => &mut self.data,
+            RecordKind::Node | RecordKind::RowDirectory => &mut self.metadata,
+        };
+        builder.push(record);
+        if builder.len() >= self.repository.config().pack_bytes {
+            let sealed = builder.seal(self.packs_sealed);
+            self.hand_over(sealed)?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, pack: SealedPack) -> Result<(), RepositoryError> {
+        self.packs_sealed += 1;
+        self.sealed_bytes += pack.len;
+        match &mut self.publisher {
+            Some(publisher) => publisher.publish(pack),
+            None => Ok(()),
+        }
+    }
+
+    /// Seals the packs under construction, full or not.
+    fn seal_all(&mut self) -> Result<(), RepositoryError> {
+        for builder in [PackKind::Data, PackKind::Metadata] {
+            let builder = match builder {
+                PackKind::Data => &mut self.data,
+                PackKind::Metadata => &mut self.metadata,
+            };
+            if !builder.is_empty() {
+                let sealed = builder.seal(self.packs_sealed);
+                self.hand_over(sealed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that the backup uses packs that someone looked up, everything in them resolved.
+    pub fn rely_on_packs(&mut self, packs: impl IntoIterator<Item = PackId>) {
+        self.relied_on.extend(packs);
+    }
+
+    /// Notes that `node` rebuilds the body with this digest, so that a later ingest need not cut it.
+    pub fn add_body(&mut self, digest: BodyDigest, node: NodeId, len: u64) {
+        if self.view.body(&digest).ok().flatten() != Some((node, len)) {
+            self.metadata.push_body(BodyEntry { digest, node, len });
+        }
+    }
+
+    /// Ends a rehearsal: bytes of all packs it would have written.
+    ///
+    /// # Errors
+    /// None in a rehearsal; an ingest that publishes may meet what the storage meets.
+    pub fn sealed_bytes(mut self) -> Result<u64, RepositoryError> {
+        self.seal_all()?;
+        Ok(self.sealed_bytes)
+    }
+}
+
+impl NodeSink for Ingest<'_> {
+    fn store(&mut self, node: &RecipeNode) -> Result<NodeId, RepositoryError> {
+        let raw = node.encode();
+        let id = self.repository.id_key().node_id(&raw);
+        if self.rely_on_id(id.as_bytes())? == Stored::New {
+            let record = self.preparer.node(&id, &raw)?;
+            self.append(record)?;
+        }
+        Ok(id)
+    }
+}
+
+impl Drop for Ingest<'_> {
+    fn drop(&mut self) {
+        if !self.committed && self.publisher.is_some() {
+            // Packs of a live intent are not condemned, so an abandoned one is withdrawn. If that fails, it dies of age.
+            if let Err(error) = self.repository.backend.delete(&keys::intent(&self.nonce)) {
+                tracing::debug!(%error, "the intent of an abandoned ingest stays behind");
+            }
+        }
+    }
+}

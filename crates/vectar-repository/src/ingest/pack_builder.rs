@@ -1,0 +1,76 @@
+//! Collects records until a pack is full, then seals it: footer, trailer, name.
+
+use bytes::Bytes;
+
+use super::prepare::PreparedRecord;
+use crate::format::{
+    ids::{IngestNonce, PackId, RepositoryId},
+    pack::{BodyEntry, FooterEntry, PACK_HEADER_BYTES, PackFooter, PackHeader, PackKind},
+};
+
+/// One pack under construction. Its bytes stay in memory, as parts, until it is published.
+#[derive(Debug)]
+pub(super) struct PackBuilder {
+    kind: PackKind,
+    repository: RepositoryId,
+    nonce: IngestNonce,
+    parts: Vec<Bytes>,
+    len: u64,
+    footer: PackFooter,
+}
+
+/// A complete pack that is not published yet.
+#[derive(Debug)]
+pub(super) struct SealedPack {
+    pub(super) id: PackId,
+    pub(super) parts: Vec<Bytes>,
+    pub(super) len: u64,
+    pub(super) footer: PackFooter,
+    pub(super) footer_verbatim: Vec<u8>,
+}
+
+impl PackBuilder {
+    pub(super) fn new(kind: PackKind, repository: RepositoryId, nonce: IngestNonce) -> Self {
+        Self { kind, repository, nonce, parts: Vec::new(), len: PACK_HEADER_BYTES, footer: PackFooter::default() }
+    }
+
+    /// Bytes of header and records so far.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.footer.entries.is_empty() && self.footer.bodies.is_empty()
+    }
+
+    pub(super) fn push(&mut self, record: PreparedRecord) {
+        let offset = u32::try_from(self.len).expect("a pack is sealed long before 4 GiB");
+        self.len += record.record_len();
+        self.footer.entries.push(FooterEntry { head: record.head, offset });
+        self.parts.push(Bytes::from(record.head.encode(&record.stored)));
+        self.parts.push(record.stored);
+    }
+
+    pub(super) fn push_body(&mut self, body: BodyEntry) {
+        self.footer.bodies.push(body);
+    }
+
+    /// Closes the pack as number `counter` of its ingest and leaves an empty builder behind.
+    pub(super) fn seal(&mut self, counter: u64) -> SealedPack {
+        let done = std::mem::replace(self, Self::new(self.kind, self.repository, self.nonce));
+        let header = PackHeader { kind: done.kind, repository: done.repository, nonce: done.nonce, counter };
+        let mut end = done.footer.encode(done.len);
+        let mut parts = Vec::with_capacity(done.parts.len() + 2);
+        parts.push(Bytes::from(header.encode()));
+        parts.extend(done.parts);
+        let len = done.len + end.len() as u64;
+        let footer_verbatim = end[..end.len() - crate::format::pack::PACK_TRAILER_BYTES as usize].to_vec();
+        parts.push(Bytes::from(std::mem::take(&mut end)));
+        let mut hasher = blake3::Hasher::new();
+        parts.iter().for_each(|part| {
+            hasher.update(part);
+        });
+        let id = PackId::from_bytes(*hasher.finalize().as_bytes());
+        SealedPack { id, parts, len, footer: done.footer, footer_verbatim }
+    }
+}

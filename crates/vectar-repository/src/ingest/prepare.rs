@@ -1,0 +1,89 @@
+//! From raw bytes to a record that may be stored: identified, encoded, and decoded once more to prove it.
+
+use bytes::Bytes;
+use vectar_chunk::{ChunkId, CodecHint, Decoder, Encoder, NodeId};
+
+use crate::{
+    error::RepositoryError,
+    format::pack::{RecordHead, RecordKind},
+};
+
+/// An encoded chunk or node that was decoded once after encoding and found equal.
+#[derive(Debug, Clone)]
+pub struct PreparedRecord {
+    pub(crate) head: RecordHead,
+    pub(crate) stored: Bytes,
+}
+
+impl PreparedRecord {
+    /// Bytes that it will take in a pack, its head included, footer entry not.
+    #[must_use]
+    pub fn record_len(&self) -> u64 {
+        self.head.record_len()
+    }
+}
+
+/// Encodes chunks and nodes; one per thread.
+#[derive(Debug)]
+pub struct Preparer {
+    encoder: Encoder,
+    decoder: Decoder,
+}
+
+impl Preparer {
+    /// Sets up the codecs at a zstd level.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Chunk`] when the level does not exist.
+    pub fn new(zstd_level: i32) -> Result<Self, RepositoryError> {
+        Ok(Self { encoder: Encoder::new(zstd_level)?, decoder: Decoder::new()? })
+    }
+
+    /// Prepares a data chunk whose id the caller computed from these very bytes.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Chunk`] when even the raw bytes cannot be taken: a chunk above the size limit.
+    pub fn chunk(
+        &mut self,
+        id: &ChunkId,
+        raw: &[u8],
+        label: u8,
+        hint: CodecHint,
+    ) -> Result<PreparedRecord, RepositoryError> {
+        self.prepare(RecordKind::Chunk, *id.as_bytes(), raw, label, hint)
+    }
+
+    /// Prepares a recipe node.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub fn node(&mut self, id: &NodeId, raw: &[u8]) -> Result<PreparedRecord, RepositoryError> {
+        self.prepare(RecordKind::Node, *id.as_bytes(), raw, 0, CodecHint::Structured)
+    }
+
+    fn prepare(
+        &mut self,
+        kind: RecordKind,
+        id: [u8; 32],
+        raw: &[u8],
+        label: u8,
+        hint: CodecHint,
+    ) -> Result<PreparedRecord, RepositoryError> {
+        let encoded = self.encoder.encode(raw, hint);
+        // A codec that is wrong once in a billion chunks is caught here, while the bytes are still at hand.
+        let proven = match encoded.codec {
+            vectar_chunk::CodecId::RAW => raw.len() <= vectar_chunk::CHUNK_BYTES_MAX,
+            codec => self.decoder.decode(codec, &encoded.bytes, raw.len()).is_ok_and(|decoded| decoded == raw),
+        };
+        let encoded = if proven { encoded } else { self.encoder.encode(raw, CodecHint::Incompressible) };
+        let raw_len = u32::try_from(raw.len()).ok().filter(|&len| len as usize <= vectar_chunk::CHUNK_BYTES_MAX);
+        let raw_len = raw_len.ok_or(vectar_chunk::ChunkError::ChunkTooLarge {
+            raw_bytes: raw.len() as u64,
+            max: vectar_chunk::CHUNK_BYTES_MAX as u64,
+        })?;
+        let stored = Bytes::from(encoded.bytes.into_owned());
+        let stored_len = u32::try_from(stored.len()).expect("an encoded chunk is never longer than the raw one");
+        let head = RecordHead { kind, codec: encoded.codec.get(), label, stored_len, raw_len, id };
+        Ok(PreparedRecord { head, stored })
+    }
+}

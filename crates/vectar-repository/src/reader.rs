@@ -1,0 +1,343 @@
+//! Reading chunks and nodes back, each proven by its id.
+
+use std::{
+    collections::HashSet,
+    ops::Range,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use lru::LruCache;
+use vectar_backend::{BackendError, BackendErrorKind};
+use vectar_chunk::{ChunkId, CodecId, Decoder, NodeId};
+
+use crate::{
+    error::{DamageReason, RepositoryError},
+    format::{
+        ids::PackId,
+        keys,
+        node::{NODE_DEPTH_MAX, RecipeItem, RecipeNode},
+        pack::{RecordHead, RecordKind},
+    },
+    index::ChunkLocation,
+    ingest::PreparedRecord,
+    repository::IndexedRepository,
+};
+
+/// Records in one pack closer than this are read in one request: reading the gap is cheaper than asking twice.
+const GAP_BYTES_MAX: u64 = 256 * 1024;
+
+/// A request is not made longer than this, in bytes.
+const RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Reads chunks and nodes of one repository, with a bounded cache. Shared by reference between threads.
+///
+/// Everything it returns was decoded and hashed: its id is the one that was asked for.
+#[derive(Debug)]
+pub struct ChunkReader<'r> {
+    repository: &'r IndexedRepository,
+    cache: Mutex<Cache>,
+}
+
+/// Records that lie near each other in one pack and are read in one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadRun {
+    /// The pack.
+    pub pack: PackId,
+    /// The bytes to read, end exclusive.
+    pub range: Range<u64>,
+    /// The chunks in them, in the order of their offsets.
+    pub chunks: Vec<(ChunkId, ChunkLocation)>,
+}
+
+impl<'r> ChunkReader<'r> {
+    /// Makes a reader that keeps at most `cache_bytes` of decoded bytes (and always the last entry).
+    #[must_use]
+    pub fn new(repository: &'r IndexedRepository, cache_bytes: usize) -> Self {
+        Self { repository, cache: Mutex::new(Cache::new(cache_bytes)) }
+    }
+
+    /// The repository it reads.
+    #[must_use]
+    pub fn repository(&self) -> &'r IndexedRepository {
+        self.repository
+    }
+
+    /// Reads one chunk.
+    ///
+    /// # Errors
+    /// [`RepositoryError::ChunkMissing`], [`RepositoryError::ChunkDamaged`], or a failing storage.
+    pub fn chunk(&self, id: &ChunkId) -> Result<Bytes, RepositoryError> {
+        self.raw(RecordKind::Chunk, id.as_bytes())
+    }
+
+    /// Reads one recipe node.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk); a node that is not one is [`RepositoryError::ChunkDamaged`].
+    pub fn node(&self, id: &NodeId) -> Result<Arc<RecipeNode>, RepositoryError> {
+        if let Some(node) = self.cache().node(id) {
+            return Ok(node);
+        }
+        let raw = self.raw(RecordKind::Node, id.as_bytes())?;
+        let node = RecipeNode::decode(&raw)
+            .map_err(|error| RepositoryError::RecipeInvalid { reason: format!("node {}: {error}", id.short()) })?;
+        let node = Arc::new(node);
+        self.cache().insert(*id.as_bytes(), Cached::Node(node.clone()), raw.len());
+        Ok(node)
+    }
+
+    /// Looks chunks up and sorts them into reads, each chunk once, in the order of packs and offsets. Chunks in the cache are
+    /// left out.
+    ///
+    /// # Errors
+    /// [`RepositoryError::ChunkMissing`] for the first chunk that is in no pack.
+    pub fn plan_runs(&self, chunks: &[ChunkId]) -> Result<Vec<ReadRun>, RepositoryError> {
+        let mut seen = HashSet::with_capacity(chunks.len());
+        let mut wanted = Vec::with_capacity(chunks.len());
+        for id in chunks {
+            if seen.insert(*id) && !self.cache().contains(id.as_bytes()) {
+                wanted.push((*id, self.locate(RecordKind::Chunk, id.as_bytes())?));
+            }
+        }
+        wanted.sort_unstable_by_key(|(_, location)| (location.pack, location.offset));
+        let mut runs: Vec<ReadRun> = Vec::new();
+        for (id, location) in wanted {
+            let range = location.record_range();
+            match runs.last_mut() {
+                Some(run) if run.takes(&location) => {
+                    run.range.end = run.range.end.max(range.end);
+                    run.chunks.push((id, location));
+                }
+                _ => runs.push(ReadRun { pack: location.pack, range, chunks: vec![(id, location)] }),
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Reads one run and puts its chunks into the cache.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk), for the first chunk that cannot be had.
+    pub fn read_run(&self, run: &ReadRun) -> Result<Vec<(ChunkId, Bytes)>, RepositoryError> {
+        let bytes = match self.repository.backend.get_range(&keys::pack(&run.pack), run.range.clone()) {
+            Ok(bytes) => bytes,
+            // The pack went, or is too short: ask chunk by chunk, which looks again and names the one that is lost.
+            Err(error) if is_absence(&error) => {
+                return run.chunks.iter().map(|(id, _)| Ok((*id, self.chunk(id)?))).collect();
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut decoder = Decoder::new()?;
+        let mut chunks = Vec::with_capacity(run.chunks.len());
+        for (id, location) in &run.chunks {
+            let start = (location.record_range().start - run.range.start) as usize;
+            let raw = self.prove(&mut decoder, location, RecordKind::Chunk, id.as_bytes(), &bytes[start..])?;
+            self.cache().insert(*id.as_bytes(), Cached::Chunk(raw.clone()), raw.len());
+            chunks.push((*id, raw));
+        }
+        Ok(chunks)
+    }
+
+    /// Every id behind a node, itself included: nodes and chunks, each once, children after parents.
+    ///
+    /// Takes 32 bytes and some for each distinct id.
+    ///
+    /// # Errors
+    /// A node cannot be read.
+    pub fn ids_behind(&self, root: &NodeId) -> Result<Vec<[u8; 32]>, RepositoryError> {
+        let mut seen = HashSet::from([*root.as_bytes()]);
+        let mut ids = vec![*root.as_bytes()];
+        let mut nodes = vec![(*root, 0)];
+        while let Some((node, depth)) = nodes.pop() {
+            check_depth(depth)?;
+            for item in &self.node(&node)?.items {
+                match item {
+                    RecipeItem::Copy { chunk, .. } if seen.insert(*chunk.as_bytes()) => ids.push(*chunk.as_bytes()),
+                    RecipeItem::Node { node, .. } if seen.insert(*node.as_bytes()) => {
+                        ids.push(*node.as_bytes());
+                        nodes.push((*node, depth + 1));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The packs that hold everything behind a node, if a new backup may rely on all of them; `None` when something is missing,
+    /// damaged, condemned or quarantined.
+    ///
+    /// # Errors
+    /// The index failed, or the storage did.
+    pub fn sound_packs_behind(&self, root: &NodeId) -> Result<Option<Vec<PackId>>, RepositoryError> {
+        let ids = match self.ids_behind(root) {
+            Ok(ids) => ids,
+            Err(error) if error.kind() == crate::error::ErrorKind::RepositoryDamaged => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let view = self.repository.index().reader()?;
+        let mut packs = HashSet::new();
+        for id in ids {
+            match view.locate_sound(&id)? {
+                Some(location) => packs.insert(location.pack),
+                None => return Ok(None),
+            };
+        }
+        Ok(Some(packs.into_iter().collect()))
+    }
+
+    /// Reads a record as it is stored, proven like any other, to be put into another pack unchanged.
+    pub(crate) fn stored_record(
+        &self,
+        location: &ChunkLocation,
+        id: &[u8; 32],
+    ) -> Result<PreparedRecord, RepositoryError> {
+        let bytes = self.read_location(location)?;
+        self.prove(&mut Decoder::new()?, location, location.kind, id, &bytes)?;
+        let (head, stored) = RecordHead::decode(&bytes).expect("prove has just decoded it");
+        Ok(PreparedRecord { head, stored: Bytes::copy_from_slice(stored) })
+    }
+
+    fn raw(&self, kind: RecordKind, id: &[u8; 32]) -> Result<Bytes, RepositoryError> {
+        if let Some(raw) = self.cache().chunk(id) {
+            return Ok(raw);
+        }
+        let raw = match self.raw_at(kind, id, &self.locate(kind, id)?) {
+            // The pack went away while we read, as after a prune by another client: look again, once.
+            Err(RepositoryError::Backend(error)) if error.is_object_missing() => {
+                self.repository.catch_up()?;
+                self.raw_at(kind, id, &self.locate(kind, id)?)?
+            }
+            result => result?,
+        };
+        if kind == RecordKind::Chunk {
+            self.cache().insert(*id, Cached::Chunk(raw.clone()), raw.len());
+        }
+        Ok(raw)
+    }
+
+    fn raw_at(&self, kind: RecordKind, id: &[u8; 32], location: &ChunkLocation) -> Result<Bytes, RepositoryError> {
+        let bytes = self.read_location(location)?;
+        self.prove(&mut Decoder::new()?, location, kind, id, &bytes)
+    }
+
+    fn read_location(&self, location: &ChunkLocation) -> Result<Bytes, RepositoryError> {
+        let key = keys::pack(&location.pack);
+        self.repository.backend.get_range(&key, location.record_range()).map_err(RepositoryError::from)
+    }
+
+    fn locate(&self, kind: RecordKind, id: &[u8; 32]) -> Result<ChunkLocation, RepositoryError> {
+        let missing = RepositoryError::ChunkMissing { kind, id: *id };
+        self.repository.index().locate(id)?.filter(|location| location.kind == kind).ok_or(missing)
+    }
+
+    /// Decodes a record and compares it with what was asked for.
+    fn prove(
+        &self,
+        decoder: &mut Decoder,
+        location: &ChunkLocation,
+        kind: RecordKind,
+        id: &[u8; 32],
+        bytes: &[u8],
+    ) -> Result<Bytes, RepositoryError> {
+        let damaged = |source: DamageReason| RepositoryError::ChunkDamaged {
+            kind,
+            id: *id,
+            pack: location.pack,
+            range: location.record_range(),
+            source,
+        };
+        let (head, stored) = RecordHead::decode(bytes).map_err(|error| damaged(error.into()))?;
+        if head.kind != kind || head.id != *id {
+            return Err(damaged(DamageReason::OtherRecord { kind: head.kind, id: head.id }));
+        }
+        let raw = decoder
+            .decode(CodecId::new(head.codec), stored, head.raw_len as usize)
+            .map_err(|error| damaged(error.into()))?;
+        let key = self.repository.id_key();
+        let found = match kind {
+            RecordKind::Chunk => *key.chunk_id(&raw).as_bytes(),
+            RecordKind::Node => *key.node_id(&raw).as_bytes(),
+            RecordKind::RowDirectory => *key.row_directory_id(&raw).as_bytes(),
+        };
+        match found == *id {
+            true => Ok(Bytes::from(raw)),
+            false => Err(damaged(DamageReason::IdWrong { found })),
+        }
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().expect("no thread panics while it holds this lock")
+    }
+}
+
+impl ReadRun {
+    fn takes(&self, next: &ChunkLocation) -> bool {
+        let range = next.record_range();
+        next.pack == self.pack
+            && range.start <= self.range.end + GAP_BYTES_MAX
+            && range.end.saturating_sub(self.range.start) <= RUN_BYTES_MAX
+    }
+}
+
+pub(crate) fn check_depth(depth: usize) -> Result<(), RepositoryError> {
+    match depth < NODE_DEPTH_MAX {
+        true => Ok(()),
+        false => Err(RepositoryError::RecipeInvalid { reason: format!("its nodes nest deeper than {NODE_DEPTH_MAX}") }),
+    }
+}
+
+fn is_absence(error: &BackendError) -> bool {
+    error.is_object_missing() || error.kind() == BackendErrorKind::Corrupt
+}
+
+/// Decoded chunks and nodes, least recently used out first, bounded in bytes.
+#[derive(Debug)]
+struct Cache {
+    entries: LruCache<[u8; 32], (Cached, usize)>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Cached {
+    Chunk(Bytes),
+    Node(Arc<RecipeNode>),
+}
+
+impl Cache {
+    fn new(bytes_max: usize) -> Self {
+        Self { entries: LruCache::unbounded(), bytes: 0, bytes_max }
+    }
+
+    fn contains(&self, id: &[u8; 32]) -> bool {
+        self.entries.contains(id)
+    }
+
+    fn chunk(&mut self, id: &[u8; 32]) -> Option<Bytes> {
+        match self.entries.get(id)? {
+            (Cached::Chunk(bytes), _) => Some(bytes.clone()),
+            (Cached::Node(_), _) => None,
+        }
+    }
+
+    fn node(&mut self, id: &NodeId) -> Option<Arc<RecipeNode>> {
+        match self.entries.get(id.as_bytes())? {
+            (Cached::Node(node), _) => Some(node.clone()),
+            (Cached::Chunk(_), _) => None,
+        }
+    }
+
+    fn insert(&mut self, id: [u8; 32], value: Cached, len: usize) {
+        if let Some((_, old)) = self.entries.put(id, (value, len)) {
+            self.bytes -= old;
+        }
+        self.bytes += len;
+        while self.bytes > self.bytes_max && self.entries.len() > 1 {
+            if let Some((_, (_, len))) = self.entries.pop_lru() {
+                self.bytes -= len;
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Recipes: writing lists of extents as nodes, and walking them back.
+
+mod node_writer;
+mod walker;
+
+pub use node_writer::{INLINE_BYTES_MAX, ITEMS_INLINE_MAX, NodeSink, NodeWriter};
+pub use walker::{Placed, RecipeWalker};

@@ -1,0 +1,151 @@
+//! Records, events and proofs: the small objects that say what a repository holds. No index is needed to read them.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use vectar_backend::{BackendExt, KeyPrefix, ListedObject, ObjectKey, PutOutcome};
+
+use crate::{
+    error::RepositoryError,
+    fetch,
+    format::{
+        event::{Event, Proof},
+        frame::{self, FrameKind},
+        ids::BackupId,
+        keys,
+        record::{BackupRecord, RECORD_BYTES_MAX},
+    },
+    repository::{Repository, TOOL},
+};
+
+/// All backups of a repository, and what could not be read among their records.
+#[derive(Debug, Default)]
+pub struct RecordList {
+    /// One record for each backup, the newest valid one; oldest backup first, by the time it was stored, then by id.
+    pub backups: Vec<BackupRecord>,
+    /// Records that are damaged or too new. A backup with an older valid record is in `backups` all the same.
+    pub unreadable: Vec<UnreadableRecord>,
+}
+
+/// A record that is there but cannot be used.
+#[derive(Debug)]
+pub struct UnreadableRecord {
+    /// The object.
+    pub key: ObjectKey,
+    /// What is wrong.
+    pub error: RepositoryError,
+}
+
+impl Repository {
+    /// Reads all records: one listing and one small read for each.
+    ///
+    /// # Errors
+    /// The listing failed. A record that cannot be read is part of the answer.
+    pub fn records(&self) -> Result<RecordList, RepositoryError> {
+        let objects = self.list(&keys::records())?;
+        let results = fetch::all(&objects, |object| self.read_record(&object.key));
+        let mut newest: HashMap<BackupId, BackupRecord> = HashMap::with_capacity(objects.len());
+        let mut list = RecordList::default();
+        for (object, result) in objects.into_iter().zip(results) {
+            match result {
+                Ok(record) => {
+                    let better = newest.get(&record.id).is_none_or(|known| known.seq < record.seq);
+                    if better {
+                        newest.insert(record.id, record);
+                    }
+                }
+                // Forgotten between listing and reading: no longer a backup, and no damage.
+                Err(RepositoryError::Backend(error)) if error.is_object_missing() => {}
+                Err(error) => list.unreadable.push(UnreadableRecord { key: object.key, error }),
+            }
+        }
+        list.backups = newest.into_values().collect();
+        list.backups.sort_by_key(|record| (record.stored_at, record.id));
+        Ok(list)
+    }
+
+    fn read_record(&self, key: &ObjectKey) -> Result<BackupRecord, RepositoryError> {
+        let invalid = |reason: &str| {
+            RepositoryError::object(&*self.backend, key, crate::format::FormatError::invalid("record", reason))
+        };
+        let (id, seq) = keys::record_of(key).ok_or_else(|| invalid("its key is not backups/<id>/<seq>"))?;
+        let bytes = self.backend.get(key, RECORD_BYTES_MAX)?;
+        let record =
+            BackupRecord::decode(&bytes).map_err(|error| RepositoryError::object(&*self.backend, key, error))?;
+        match record.id == id && record.seq == seq {
+            true => Ok(record),
+            false => Err(invalid("it belongs under another key")),
+        }
+    }
+
+    /// Adds a line to the repository's log and returns its size in bytes. It is not synced: losing it loses no backup.
+    ///
+    /// # Errors
+    /// The storage refused it.
+    pub fn log_event(&self, action: &str, backup: Option<BackupId>, summary: String) -> Result<u64, RepositoryError> {
+        let at = self.environment.now();
+        let client = self.environment.client();
+        let event = Event { at, action: action.to_owned(), client, tool: TOOL.to_owned(), backup, summary };
+        let key = keys::event(at.as_millisecond(), &self.random_suffix());
+        self.put_small(&key, frame::encode(FrameKind::Event, &event))
+    }
+
+    /// Reads the log, oldest line first. Lines that cannot be read are left out.
+    ///
+    /// # Errors
+    /// The listing failed.
+    pub fn events(&self) -> Result<Vec<Event>, RepositoryError> {
+        let objects = self.list(&keys::events())?;
+        let read = |object: &ListedObject| {
+            let bytes = self.backend.get(&object.key, RECORD_BYTES_MAX).ok()?;
+            frame::decode(FrameKind::Event, &bytes)
+                .inspect_err(|error| tracing::warn!(key = %object.key, %error, "an event is damaged"))
+                .ok()
+        };
+        Ok(fetch::all(&objects, read).into_iter().flatten().collect())
+    }
+
+    /// Records that something was shown of a backup.
+    ///
+    /// # Errors
+    /// The storage refused it.
+    pub fn add_proof(&self, backup: BackupId, shown: &str) -> Result<Proof, RepositoryError> {
+        let at = self.environment.now();
+        let client = self.environment.client();
+        let proof = Proof { at, backup, shown: shown.to_owned(), client, tool: TOOL.to_owned() };
+        let key = keys::proof(&backup, at.as_millisecond(), &self.random_suffix());
+        self.put_small(&key, frame::encode(FrameKind::Proof, &proof))?;
+        Ok(proof)
+    }
+
+    /// When each backup was last shown to be good. The answer is in the keys, so this is one listing.
+    ///
+    /// # Errors
+    /// The listing failed.
+    pub fn proven_at(&self) -> Result<HashMap<BackupId, Timestamp>, RepositoryError> {
+        let mut newest: HashMap<BackupId, Timestamp> = HashMap::new();
+        for object in self.list(&keys::proofs())? {
+            if let Some((id, at)) = keys::proof_of(&object.key) {
+                newest.entry(id).and_modify(|known| *known = at.max(*known)).or_insert(at);
+            }
+        }
+        Ok(newest)
+    }
+
+    pub(crate) fn list(&self, prefix: &KeyPrefix) -> Result<Vec<ListedObject>, RepositoryError> {
+        Ok(self.backend.list_all(prefix).collect::<Result<_, _>>()?)
+    }
+
+    /// Publishes a small object under a new name and returns its size.
+    pub(crate) fn put_small(&self, key: &ObjectKey, bytes: Vec<u8>) -> Result<u64, RepositoryError> {
+        let expected_bytes = bytes.len() as u64;
+        match self.backend.put_if_absent(key, &[Bytes::from(bytes)])? {
+            PutOutcome::Created => Ok(expected_bytes),
+            PutOutcome::AlreadyExists => {
+                let found_bytes = self.backend.stat(key)?.object_bytes;
+                Err(RepositoryError::ObjectInTheWay { key: key.clone(), found_bytes, expected_bytes })
+            }
+        }
+    }
+}

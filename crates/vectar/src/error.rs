@@ -1,0 +1,251 @@
+//! What can go wrong, and what it means for the person who asked.
+
+use std::{io, path::PathBuf};
+
+use vectar_qdrant::QdrantError;
+use vectar_repository::RepositoryError;
+use vectar_tar::TarError;
+
+/// What the caller of a failed operation should do next; the command line turns it into an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Try again.
+    Retry,
+    /// Ask for something else, or give other input.
+    FixInput,
+    /// Bytes in the repository are missing or wrong.
+    RepositoryDamaged,
+    /// There is no repository there.
+    NoRepository,
+    /// There is no such backup, entry or file.
+    NotFound,
+    /// A later vectar wrote this.
+    NewerFormat,
+    /// Make room.
+    NoSpace,
+    /// The storage, the source or the target failed.
+    StorageFailed,
+    /// The caller asked to stop.
+    Cancelled,
+    /// Report it.
+    OurBug,
+}
+
+/// The error of this crate.
+///
+/// Unless a variant says otherwise the repository holds the same backups as before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The repository failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The snapshot cannot be read.
+    #[error("cannot {action} {}", path.display())]
+    Source {
+        /// What was tried.
+        action: &'static str,
+        /// The file, or `-`.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The snapshot changed while it was read.
+    #[error("{} changed while it was read: {change}", path.display())]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
+        /// How it is seen.
+        change: String,
+    },
+    /// The tar layer gave up on the source.
+    #[error("cannot list what is in {name}")]
+    Tar {
+        /// The snapshot.
+        name: String,
+        /// Why.
+        #[source]
+        source: TarError,
+    },
+    /// The snapshot is damaged, and damaged ones were not asked for.
+    #[error("{name} is damaged: {finding}")]
+    SnapshotDamaged {
+        /// The snapshot.
+        name: String,
+        /// The first damage, with its offset and entry.
+        finding: String,
+    },
+    /// The snapshot's bytes are not the ones its sidecar speaks of.
+    #[error("{} does not match its checksum: {} says {expected}, the file has {found}", path.display(), sidecar.display())]
+    ChecksumMismatch {
+        /// The snapshot.
+        path: PathBuf,
+        /// Its `.checksum` file.
+        sidecar: PathBuf,
+        /// SHA-256 in the sidecar.
+        expected: String,
+        /// SHA-256 of the file.
+        found: String,
+    },
+    /// A `.checksum` file holds no checksum.
+    #[error("{} holds no checksum", path.display())]
+    SidecarInvalid {
+        /// The sidecar.
+        path: PathBuf,
+        /// What it holds instead.
+        #[source]
+        source: QdrantError,
+    },
+    /// Storing this would leave too little room.
+    #[error("{location} has {free} bytes free, {keep_free} are to be kept free and the snapshot may need {needed}")]
+    KeepFree {
+        /// The repository.
+        location: String,
+        /// Bytes free now.
+        free: u64,
+        /// Bytes to be kept free.
+        keep_free: u64,
+        /// Bytes the snapshot needs at most.
+        needed: u64,
+    },
+    /// The output cannot be written.
+    #[error("cannot {action} {}", path.display())]
+    Target {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The output is there already.
+    #[error("{} exists", path.display())]
+    TargetExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was rebuilt is not what was stored.
+    #[error("backup {backup} was rebuilt with the SHA-256 {found}, its record says {expected}")]
+    RebuiltWrong {
+        /// The backup.
+        backup: String,
+        /// SHA-256 in the record.
+        expected: String,
+        /// SHA-256 of the rebuilt bytes.
+        found: String,
+    },
+    /// No backup goes by that name.
+    #[error("no backup is called {name:?}")]
+    BackupNotFound {
+        /// What was asked for.
+        name: String,
+        /// Why nothing answers to it, when that is not plain.
+        reason: Option<String>,
+    },
+    /// Several backups go by that name.
+    #[error("{name:?} names {} backups: {}", candidates.len(), candidates.join(", "))]
+    BackupAmbiguous {
+        /// What was asked for.
+        name: String,
+        /// The backups, as id and description.
+        candidates: Vec<String>,
+    },
+    /// A name is both a backup and a file.
+    #[error("{name:?} is a backup and a file")]
+    BackupOrFile {
+        /// What was asked for.
+        name: String,
+        /// The spelling that means the backup.
+        backup: String,
+        /// The spelling that means the file.
+        file: String,
+    },
+    /// There is no such entry in the snapshot.
+    #[error("{snapshot} has no entry {path:?}")]
+    EntryNotFound {
+        /// The snapshot.
+        snapshot: String,
+        /// The path that was asked for.
+        path: String,
+    },
+    /// An entry path is not one.
+    #[error("entry path {path:?} cannot be used: {reason}")]
+    EntryPathInvalid {
+        /// The path.
+        path: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A filter or option has a value that means nothing.
+    #[error("{what} {value:?} cannot be used: {reason}")]
+    OptionInvalid {
+        /// The option.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// Why.
+        reason: String,
+    },
+    /// The caller asked to stop.
+    #[error("stopped before it was done")]
+    Cancelled,
+    /// A thread of ours died.
+    #[error("the thread that {task} stopped without an answer")]
+    ThreadLost {
+        /// What it was doing.
+        task: &'static str,
+    },
+}
+
+impl Error {
+    /// What the caller should do about this error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Repository(error) => kind_of_repository(error),
+            Self::Source { source, .. } | Self::Target { source, .. } => kind_of_io(source),
+            Self::SourceChanged { .. } => ErrorKind::Retry,
+            Self::Tar { .. }
+            | Self::SnapshotDamaged { .. }
+            | Self::ChecksumMismatch { .. }
+            | Self::SidecarInvalid { .. }
+            | Self::TargetExists { .. }
+            | Self::BackupAmbiguous { .. }
+            | Self::BackupOrFile { .. }
+            | Self::EntryPathInvalid { .. }
+            | Self::OptionInvalid { .. } => ErrorKind::FixInput,
+            Self::KeepFree { .. } => ErrorKind::NoSpace,
+            Self::RebuiltWrong { .. } => ErrorKind::RepositoryDamaged,
+            Self::BackupNotFound { .. } | Self::EntryNotFound { .. } => ErrorKind::NotFound,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::ThreadLost { .. } => ErrorKind::OurBug,
+        }
+    }
+}
+
+fn kind_of_repository(error: &RepositoryError) -> ErrorKind {
+    use vectar_repository::ErrorKind as Kind;
+    match error.kind() {
+        Kind::Retry => ErrorKind::Retry,
+        Kind::FixInput => ErrorKind::FixInput,
+        Kind::RepositoryDamaged => ErrorKind::RepositoryDamaged,
+        Kind::NotFound if matches!(error, RepositoryError::NotARepository { .. }) => ErrorKind::NoRepository,
+        Kind::NotFound => ErrorKind::RepositoryDamaged,
+        Kind::NewerFormat => ErrorKind::NewerFormat,
+        Kind::NoSpace => ErrorKind::NoSpace,
+        Kind::StorageFailed => ErrorKind::StorageFailed,
+        _ => ErrorKind::OurBug,
+    }
+}
+
+fn kind_of_io(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
+        io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => ErrorKind::Retry,
+        _ => ErrorKind::StorageFailed,
+    }
+}

@@ -1,0 +1,237 @@
+//! The third stage, one thread: lays the recipe and hands new records to the packs, in the order of the snapshot.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use vectar_chunk::{ChunkId, NodeId};
+use vectar_qdrant::Class;
+use vectar_repository::{
+    Ingest, NodeWriter, RepositoryError, Stored,
+    format::{
+        config::NodeCut,
+        node::RecipeItem,
+        record::{ClassSpace, Space},
+    },
+};
+
+use super::{
+    batch::Step,
+    worker::{Outcome, WorkedBatch, WorkedStep},
+};
+
+/// Builds one backup out of worked batches.
+pub(super) struct Assembler<'r> {
+    ingest: Ingest<'r>,
+    node_cut: NodeCut,
+    levels: Vec<Level>,
+    body: Option<NodeWriter>,
+    figures: Figures,
+}
+
+/// A tar level whose end has not come. Its list waits for its framing: where a piece lies is known only once the chunk that
+/// holds it was cut, so whatever follows the piece waits too. A chunk of framing bounds how much that can be.
+struct Level {
+    list: NodeWriter,
+    waiting: VecDeque<Waiting>,
+}
+
+enum Waiting {
+    Framing(u64),
+    Item(RecipeItem),
+}
+
+/// What the record will say about space.
+#[derive(Debug, Default)]
+struct Figures {
+    chunks: u64,
+    new_chunks: u64,
+    classes: BTreeMap<Class, ClassSpace>,
+}
+
+/// A complete recipe, ready to be committed.
+pub(super) struct Assembled<'r> {
+    pub(super) ingest: Ingest<'r>,
+    pub(super) root: NodeId,
+    pub(super) covered: u64,
+    pub(super) space: Space,
+}
+
+impl<'r> Assembler<'r> {
+    pub(super) fn new(ingest: Ingest<'r>, node_cut: NodeCut) -> Self {
+        let levels = vec![Level::new(node_cut)];
+        Self { ingest, node_cut, levels, body: None, figures: Figures::default() }
+    }
+
+    /// Takes the next batch.
+    ///
+    /// # Errors
+    /// The repository refused something; the ingest is of no further use.
+    pub(super) fn take(&mut self, batch: WorkedBatch) -> Result<(), RepositoryError> {
+        batch.steps.into_iter().try_for_each(|step| match step {
+            WorkedStep::Chunk { class, len, outcome } => {
+                let item = self.settle(class, len, outcome)?.item(0, len);
+                self.body
+                    .as_mut()
+                    .expect("a chunk step lies between begin and end of a body")
+                    .push(item, &mut self.ingest)
+            }
+            WorkedStep::FramingChunk { len, outcome } => {
+                let settled = self.settle(Class::Framing, len, outcome)?;
+                self.level().place_framing(&settled, len);
+                self.release()
+            }
+            WorkedStep::Other(step) => self.follow(step),
+        })
+    }
+
+    /// Ends the recipe.
+    ///
+    /// # Errors
+    /// The repository refused the last nodes.
+    pub(super) fn finish(mut self) -> Result<Assembled<'r>, RepositoryError> {
+        let level = self.levels.pop().expect("the outermost level is never left");
+        let covered = level.list.len();
+        let root = level.list.finish_root(&mut self.ingest)?;
+        Ok(Assembled { ingest: self.ingest, root, covered, space: self.figures.into_space() })
+    }
+
+    fn follow(&mut self, step: Step) -> Result<(), RepositoryError> {
+        match step {
+            Step::BeginBody => self.body = Some(NodeWriter::new(self.node_cut)),
+            Step::EndBody { digest } => {
+                let list = self.body.take().expect("a body ends after it began");
+                let len = list.len();
+                let items = list.finish(&mut self.ingest)?;
+                if let (Some(digest), [RecipeItem::Node { node, .. }]) = (digest, &items[..]) {
+                    self.ingest.add_body(digest, *node, len);
+                }
+                self.append(items);
+            }
+            Step::KnownBody { node, len, class, packs } => {
+                self.ingest.rely_on_packs(packs);
+                self.figures.class(class).bytes += len;
+                self.append([RecipeItem::Node { node, len }]);
+            }
+            Step::EnterArchive => self.levels.push(Level::new(self.node_cut)),
+            Step::LeaveArchive => {
+                let level = self.levels.pop().expect("an archive is left after it was entered");
+                let items = level.list.finish(&mut self.ingest)?;
+                self.append(items);
+            }
+            Step::Framing { len } => self.level().wait_for_framing(len),
+            Step::Chunk { .. } | Step::FramingChunk { .. } => unreachable!("workers turn chunk steps into worked ones"),
+        }
+        self.release()
+    }
+
+    fn level(&mut self) -> &mut Level {
+        self.levels.last_mut().expect("the outermost level is never left")
+    }
+
+    fn append(&mut self, items: impl IntoIterator<Item = RecipeItem>) {
+        self.level().waiting.extend(items.into_iter().map(Waiting::Item));
+    }
+
+    /// Moves what no longer waits into the list of the current level.
+    fn release(&mut self) -> Result<(), RepositoryError> {
+        let level = self.levels.last_mut().expect("the outermost level is never left");
+        while let Some(Waiting::Item(_)) = level.waiting.front() {
+            let Some(Waiting::Item(item)) = level.waiting.pop_front() else { break };
+            level.list.push(item, &mut self.ingest)?;
+        }
+        Ok(())
+    }
+
+    /// Stores a chunk if it is new, and counts it.
+    fn settle(&mut self, class: Class, len: u64, outcome: Outcome) -> Result<Settled, RepositoryError> {
+        let figures = self.figures.class(class);
+        figures.bytes += len;
+        let (id, stored) = match outcome {
+            Outcome::Fill(byte) => return Ok(Settled::Fill(byte)),
+            Outcome::Inline(bytes) => return Ok(Settled::Inline(bytes)),
+            Outcome::Known(id) => (id, self.ingest.rely_on(&id)?),
+            Outcome::New(id, record) => {
+                let record_len = record.record_len();
+                let stored = self.ingest.add(record)?;
+                if stored == Stored::New {
+                    figures.new_bytes += len;
+                    figures.stored_bytes += record_len;
+                    self.figures.new_chunks += 1;
+                }
+                (id, Stored::Known)
+            }
+        };
+        self.figures.chunks += 1;
+        match stored {
+            Stored::Known => Ok(Settled::Chunk(id)),
+            // Its pack was marked between the worker's look and ours, and the bytes are gone from memory.
+            Stored::New => Err(RepositoryError::ChunkMissing {
+                kind: vectar_repository::format::pack::RecordKind::Chunk,
+                id: *id.as_bytes(),
+            }),
+        }
+    }
+}
+
+/// A chunk that has its place.
+enum Settled {
+    Fill(u8),
+    Inline(Vec<u8>),
+    Chunk(ChunkId),
+}
+
+impl Settled {
+    /// The recipe item for `len` bytes from `start` of it.
+    fn item(&self, start: u64, len: u64) -> RecipeItem {
+        let narrow = |value: u64| u32::try_from(value).expect("a chunk has at most a few MiB");
+        match self {
+            Self::Fill(byte) => RecipeItem::Fill { byte: *byte, len },
+            Self::Inline(bytes) => RecipeItem::Inline(bytes[start as usize..(start + len) as usize].to_vec()),
+            Self::Chunk(chunk) => RecipeItem::Copy { chunk: *chunk, start: narrow(start), len: narrow(len) },
+        }
+    }
+}
+
+impl Level {
+    fn new(cut: NodeCut) -> Self {
+        Self { list: NodeWriter::new(cut), waiting: VecDeque::new() }
+    }
+
+    fn wait_for_framing(&mut self, len: u64) {
+        match self.waiting.back_mut() {
+            Some(Waiting::Framing(waiting)) => *waiting += len,
+            _ => self.waiting.push_back(Waiting::Framing(len)),
+        }
+    }
+
+    /// Gives the `len` bytes of a framing chunk to the pieces that wait first.
+    fn place_framing(&mut self, chunk: &Settled, len: u64) {
+        let mut placed = VecDeque::new();
+        let mut start = 0;
+        while start < len {
+            match self.waiting.pop_front().expect("no more framing is cut than was announced") {
+                Waiting::Item(item) => placed.push_back(Waiting::Item(item)),
+                Waiting::Framing(wanted) => {
+                    let piece = wanted.min(len - start);
+                    placed.push_back(Waiting::Item(chunk.item(start, piece)));
+                    start += piece;
+                    if piece < wanted {
+                        self.waiting.push_front(Waiting::Framing(wanted - piece));
+                    }
+                }
+            }
+        }
+        placed.append(&mut self.waiting);
+        self.waiting = placed;
+    }
+}
+
+impl Figures {
+    fn class(&mut self, class: Class) -> &mut ClassSpace {
+        self.classes.entry(class).or_default()
+    }
+
+    fn into_space(self) -> Space {
+        let classes = self.classes.into_iter().map(|(class, space)| (class.as_str().to_owned(), space)).collect();
+        Space { new_pack_bytes: 0, chunks: self.chunks, new_chunks: self.new_chunks, classes }
+    }
+}

@@ -1,0 +1,260 @@
+//! The first stage: splits the snapshot, labels and cuts its bodies, and fills batches with what is to be done.
+//!
+//! A body that fits into [`BODY_BUFFER_BYTES`] is looked at whole before it is cut: if its digest is known and everything behind
+//! it is sound, one reference replaces it and no byte of it is cut, hashed again or compressed. Almost every body of a snapshot
+//! fits, because Qdrant's files are 32 MiB long at most, `matrix.dat` excepted.
+
+use vectar_chunk::{BodyHasher, CutParameters, Cutter};
+use vectar_qdrant::{BodyLabel, BodyPath, BodySize, Classifier};
+use vectar_repository::ChunkReader;
+use vectar_tar::{BodyHead, CatalogueRow, RowRole, SplitSink};
+
+use super::{
+    batch::{Batch, Step},
+    body_cutter::{BodyCutter, codec_hint},
+};
+use crate::{error::Error, observer::CancelToken};
+
+/// Bodies up to this length are buffered whole before they are cut.
+const BODY_BUFFER_BYTES: u64 = 34 * 1024 * 1024;
+
+/// Bodies shorter than this are one chunk or a few: looking for their digest saves nothing.
+const BODY_DIGEST_BYTES_MIN: u64 = 64 * 1024;
+
+/// Rows that a stream may have, so that its outline stays a small part of the memory budget.
+const ROWS_MAX: usize = 1 << 18;
+
+/// Receives full batches.
+pub(super) trait BatchQueue {
+    /// Hands a batch over; waits while too many are under way.
+    ///
+    /// # Errors
+    /// A later stage has failed; its own error is the one to report.
+    fn hand_over(&mut self, batch: Batch) -> Result<(), Error>;
+}
+
+/// What the dissector saw besides bytes.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Bodies in order, as a catalogue lists them.
+    pub(super) rows: Vec<CatalogueRow>,
+    /// Small files that say what the snapshot is, by the offset of their bodies.
+    pub(super) small: std::collections::HashMap<u64, Vec<u8>>,
+    /// The deepest tar level, counted from 1; 0 when nothing was tar.
+    pub(super) levels: u32,
+}
+
+/// The sink of the splitter.
+pub(super) struct Dissector<'d, Q> {
+    cut: CutParameters,
+    classifier: Classifier,
+    reader: &'d ChunkReader<'d>,
+    cancel: &'d CancelToken,
+    queue: Q,
+    batch: Batch,
+    body: Option<OpenBody>,
+    framing: Vec<FramingStream>,
+    seen: Seen,
+}
+
+/// The framing of one level that is not cut yet.
+struct FramingStream {
+    cutter: Cutter,
+    window: Vec<u8>,
+}
+
+/// The body whose bytes are arriving.
+struct OpenBody {
+    path: BodyPath,
+    label: BodyLabel,
+    row: usize,
+    learns: bool,
+    received: u64,
+    hasher: Option<BodyHasher>,
+    /// Everything so far, while the whole body is awaited; else what is not cut yet.
+    window: Vec<u8>,
+    buffered: bool,
+    cutter: BodyCutter,
+}
+
+impl<'d, Q: BatchQueue> Dissector<'d, Q> {
+    pub(super) fn new(
+        cut: CutParameters,
+        classifier: Classifier,
+        reader: &'d ChunkReader<'d>,
+        cancel: &'d CancelToken,
+        queue: Q,
+    ) -> Self {
+        let framing = vec![FramingStream::new(&cut)];
+        let (batch, seen) = (Batch::default(), Seen::default());
+        Self { cut, classifier, reader, cancel, queue, batch, body: None, framing, seen }
+    }
+
+    /// Cuts what is left of the outermost framing and hands over the last batch.
+    pub(super) fn finish(mut self) -> Result<(Seen, Q), Error> {
+        self.cut_framing(true)?;
+        if !self.batch.is_empty() {
+            self.queue.hand_over(std::mem::take(&mut self.batch))?;
+        }
+        Ok((self.seen, self.queue))
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), Error> {
+        self.batch.steps.push(step);
+        if self.batch.is_full() {
+            self.cancel.check()?;
+            self.queue.hand_over(std::mem::take(&mut self.batch))?;
+        }
+        Ok(())
+    }
+
+    fn cut_framing(&mut self, at_end: bool) -> Result<(), Error> {
+        loop {
+            let stream = self.framing.last_mut().expect("the outermost level is never left");
+            let Some(len) = stream.cutter.next_cut(&stream.window, at_end) else { return Ok(()) };
+            let range = self.batch.hold(&stream.window[..len]);
+            stream.window.drain(..len);
+            self.step(Step::FramingChunk { range })?;
+        }
+    }
+
+    fn note_row(&mut self, head: &BodyHead, role: RowRole) -> usize {
+        self.seen.levels = self.seen.levels.max(u32::from(head.depth) + u32::from(head.entry().is_some()));
+        if self.seen.rows.len() < ROWS_MAX {
+            self.seen.rows.push(CatalogueRow { head: head.clone(), len: head.stored_len.unwrap_or(0), role });
+        }
+        self.seen.rows.len() - 1
+    }
+
+    fn open_body(&mut self, head: &BodyHead) -> OpenBody {
+        let (path, size) = (body_path(head), body_size(head));
+        let label = self.classifier.label(&path, size);
+        let row = self.note_row(head, RowRole::Leaf { complete: true });
+        let len = head.stored_len.unwrap_or(u64::MAX);
+        let sparse = head.entry().and_then(|entry| entry.sparse.as_deref());
+        let cutter = BodyCutter::new(&label, &self.cut, sparse);
+        OpenBody {
+            learns: self.classifier.wants(&path, size),
+            hasher: (len >= BODY_DIGEST_BYTES_MIN).then(|| self.reader.repository().id_key().body_hasher()),
+            buffered: len <= BODY_BUFFER_BYTES,
+            window: Vec::new(),
+            received: 0,
+            path,
+            label,
+            row,
+            cutter,
+        }
+    }
+
+    fn cut_body(&mut self, body: &mut OpenBody, at_end: bool) -> Result<(), Error> {
+        let (class, hint) = (body.label.class, codec_hint(&body.label));
+        let mut start = 0;
+        while let Some(len) = body.cutter.next_cut(&body.window[start..], at_end) {
+            let range = self.batch.hold(&body.window[start..start + len]);
+            start += len;
+            self.step(Step::Chunk { range, class, hint })?;
+        }
+        body.window.drain(..start);
+        Ok(())
+    }
+
+    /// Replaces a buffered body by one reference if it is known and sound.
+    fn known_body(&mut self, body: &OpenBody, digest: vectar_chunk::BodyDigest) -> Result<Option<Step>, Error> {
+        let Some((node, len)) = self.reader.repository().index().reader()?.body(&digest)? else { return Ok(None) };
+        if len != body.received {
+            return Ok(None);
+        }
+        let packs = self.reader.sound_packs_behind(&node)?;
+        Ok(packs.map(|packs| Step::KnownBody { node, len, class: body.label.class, packs }))
+    }
+}
+
+impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
+    type Error = Error;
+
+    fn framing(&mut self, _depth: u8, bytes: &[u8]) -> Result<(), Error> {
+        self.framing.last_mut().expect("the outermost level is never left").window.extend_from_slice(bytes);
+        self.step(Step::Framing { len: bytes.len() as u64 })?;
+        self.cut_framing(false)
+    }
+
+    fn begin_body(&mut self, head: &BodyHead) -> Result<(), Error> {
+        let body = self.open_body(head);
+        if !body.buffered {
+            self.step(Step::BeginBody)?;
+        }
+        self.body = Some(body);
+        Ok(())
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut body = self.body.take().expect("the splitter begins a body before it hands out its bytes");
+        body.received += bytes.len() as u64;
+        body.window.extend_from_slice(bytes);
+        if !body.buffered {
+            if let Some(hasher) = &mut body.hasher {
+                hasher.update(bytes);
+            }
+            self.cut_body(&mut body, false)?;
+        }
+        self.body = Some(body);
+        Ok(())
+    }
+
+    fn end_body(&mut self, complete: bool) -> Result<(), Error> {
+        let mut body = self.body.take().expect("the splitter ends only what it began");
+        if let Some(row) = self.seen.rows.get_mut(body.row) {
+            (row.len, row.role) = (body.received, RowRole::Leaf { complete });
+        }
+        if body.learns && complete {
+            self.classifier.learn(&body.path, &body.window);
+            if let Some(row) = self.seen.rows.get(body.row) {
+                self.seen.small.insert(row.head.offset, body.window.clone());
+            }
+        }
+        if body.buffered {
+            if let Some(hasher) = &mut body.hasher {
+                hasher.update(&body.window);
+            }
+        }
+        let digest = body.hasher.as_ref().filter(|_| complete).map(BodyHasher::finalize);
+        if body.buffered {
+            let known = digest.map(|digest| self.known_body(&body, digest)).transpose()?.flatten();
+            if let Some(step) = known {
+                return self.step(step);
+            }
+            self.step(Step::BeginBody)?;
+        }
+        self.cut_body(&mut body, true)?;
+        self.step(Step::EndBody { digest })
+    }
+
+    fn enter_archive(&mut self, head: &BodyHead) -> Result<(), Error> {
+        self.note_row(head, RowRole::Archive);
+        self.framing.push(FramingStream::new(&self.cut));
+        self.step(Step::EnterArchive)
+    }
+
+    fn leave_archive(&mut self) -> Result<(), Error> {
+        self.cut_framing(true)?;
+        self.framing.pop();
+        self.step(Step::LeaveArchive)
+    }
+}
+
+impl FramingStream {
+    fn new(cut: &CutParameters) -> Self {
+        Self { cutter: Cutter::new(&cut.framing_rule()), window: Vec::new() }
+    }
+}
+
+/// The path and the sizes by which a body is labelled.
+pub(crate) fn body_path(head: &BodyHead) -> BodyPath {
+    BodyPath::new(head.path.names().map(|name| String::from_utf8_lossy(name).into_owned()))
+}
+
+pub(crate) fn body_size(head: &BodyHead) -> BodySize {
+    let stored = head.stored_len.unwrap_or(u64::MAX);
+    let logical = head.entry().map_or(stored, |entry| entry.logical_len);
+    BodySize { stored_bytes: stored, logical_bytes: logical }
+}

@@ -1,0 +1,269 @@
+//! Snapshot in, backup out.
+
+mod assembler;
+mod batch;
+mod body_cutter;
+mod digest_lane;
+mod dissector;
+mod pipeline;
+mod subject;
+mod worker;
+
+use std::collections::BTreeMap;
+
+use vectar_qdrant::{Classifier, SMALL_JSON_BYTES_MAX, SnapshotOutline};
+use vectar_repository::{
+    ChunkReader, Committed, Ingest, RecordDraft,
+    format::record::{BackupRecord, ClassSpace},
+};
+use vectar_tar::{Anomalies, AnomalyKind, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, SplitOptions, catalogue};
+
+pub(crate) use dissector::{body_path, body_size};
+
+use crate::{
+    engine::Engine,
+    error::Error,
+    hex,
+    observer::{CancelToken, Observer},
+    source::{Sidecar, SnapshotFile, Source, read_sidecar},
+};
+
+/// Decoded nodes kept while an earlier backup of the same bytes is checked, in bytes.
+const CHECK_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the caller knows about a snapshot, and how it is to be stored.
+#[derive(Debug, Clone, Default)]
+pub struct IngestOptions {
+    /// The collection it is of; else the file name and the directory are asked.
+    pub collection: Option<String>,
+    /// The cluster it comes from.
+    pub cluster: Option<String>,
+    /// The node it comes from.
+    pub node: Option<String>,
+    /// The capture set it belongs to.
+    pub set: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// A free text.
+    pub note: Option<String>,
+    /// Store a damaged snapshot all the same, and say so in its record.
+    pub allow_damaged: bool,
+    /// Refuse when fewer bytes than this would surely be left on the storage.
+    pub keep_free: Option<u64>,
+    /// Do everything but write.
+    pub dry_run: bool,
+}
+
+/// What became of a snapshot.
+#[derive(Debug, Clone)]
+pub enum IngestOutcome {
+    /// It is a backup now.
+    Stored(Box<Committed>),
+    /// The same bytes under the same name are a backup already, and whole.
+    AlreadyStored(Box<BackupRecord>),
+    /// It would be one now.
+    Rehearsed(Box<Rehearsal>),
+}
+
+/// What an ingest would have done.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// Length of the snapshot.
+    pub bytes: u64,
+    /// Its SHA-256 in hex.
+    pub sha256: String,
+    /// Bytes of the packs that would have been written.
+    pub new_bytes: u64,
+    /// Figures by class.
+    pub classes: BTreeMap<String, ClassSpace>,
+}
+
+/// Stores one snapshot.
+///
+/// `known` are the records of the repository: the same bytes are not stored twice under one name.
+///
+/// # Errors
+/// Any [`Error`]. No backup appears; packs written before the error are of use to the next try, else `prune` frees them.
+pub fn ingest(
+    engine: &Engine,
+    mut source: Source,
+    options: &IngestOptions,
+    known: &[BackupRecord],
+    observer: &dyn Observer,
+    cancel: &CancelToken,
+) -> Result<IngestOutcome, Error> {
+    let look = match &source {
+        Source::File(file) => Look::at(engine, file, options, known, cancel)?,
+        Source::Stream { .. } => Look::default(),
+    };
+    if let Some(record) = look.already_stored {
+        return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
+    }
+    check_room(engine, &source, options)?;
+    let begin = if options.dry_run { Ingest::rehearse } else { Ingest::begin };
+    let ingest = begin(engine.repository(), engine.zstd_level())?;
+    let piped = pipeline::run(engine, &mut source, look.classifier, ingest, observer, cancel)?;
+    cancel.check()?;
+    let sha256 = hex(&piped.sha256);
+    if let Source::File(file) = &source {
+        file.check_unchanged()?;
+        if look.sha256.is_some_and(|before| before != piped.sha256) {
+            let change = "its bytes differ from those hashed before".to_owned();
+            return Err(Error::SourceChanged { path: file.path().to_owned(), change });
+        }
+    }
+    let damaged = judge(&source.name(), &piped.summary.anomalies, options)?;
+    let bytes = piped.summary.bytes;
+    if options.dry_run {
+        let classes = piped.assembled.space.classes;
+        let new_bytes = piped.assembled.ingest.sealed_bytes()?;
+        return Ok(IngestOutcome::Rehearsed(Box::new(Rehearsal { bytes, sha256, new_bytes, classes })));
+    }
+    let draft = RecordDraft {
+        subject: describe(&source, piped.seen, piped.summary, options),
+        bytes,
+        sha256,
+        damaged,
+        tags: options.tags.clone(),
+        note: options.note.clone(),
+        space: piped.assembled.space,
+    };
+    let committed = piped.assembled.ingest.commit(piped.assembled.root, piped.assembled.covered, draft)?;
+    Ok(IngestOutcome::Stored(Box::new(committed)))
+}
+
+/// What a file shows before its bytes are stored.
+#[derive(Default)]
+struct Look {
+    classifier: Classifier,
+    sha256: Option<[u8; 32]>,
+    already_stored: Option<BackupRecord>,
+}
+
+impl Look {
+    fn at(
+        engine: &Engine,
+        file: &SnapshotFile,
+        options: &IngestOptions,
+        known: &[BackupRecord],
+        cancel: &CancelToken,
+    ) -> Result<Self, Error> {
+        let catalogue = list_file(file)?;
+        judge(&file.name(), &catalogue.summary.anomalies, options)?;
+        let sidecar = read_sidecar(file.path())?;
+        let candidates: Vec<&BackupRecord> =
+            known.iter().filter(|record| record.bytes == file.len() && record.subject.name == file.name()).collect();
+        let mut look = Self { classifier: learn(file, &catalogue), ..Self::default() };
+        if sidecar.is_none() && candidates.is_empty() {
+            return Ok(look);
+        }
+        let sha256 = file.sha256(cancel)?;
+        look.sha256 = Some(sha256);
+        if let Some(sidecar) = sidecar {
+            compare_sidecar(file, &sidecar, &sha256, options)?;
+        }
+        let digest = hex(&sha256);
+        let reader = ChunkReader::new(engine.repository(), CHECK_CACHE_BYTES);
+        for record in candidates.into_iter().filter(|record| record.sha256 == digest) {
+            if reader.sound_packs_behind(&record.root)?.is_some() {
+                look.already_stored = Some(record.clone());
+            }
+        }
+        Ok(look)
+    }
+}
+
+/// Lists what is in a snapshot file.
+pub(crate) fn list_file(file: &SnapshotFile) -> Result<Catalogue, Error> {
+    catalogue(file, &SplitOptions::default())
+        .map_err(|source| Error::Tar { name: file.path().display().to_string(), source })
+}
+
+/// Reads the stored bytes of a small body; `None` when the source does not give them.
+pub(crate) fn read_small(source: &(impl ReadAt + ?Sized), row: &CatalogueRow) -> Option<Vec<u8>> {
+    let len = usize::try_from(row.len).ok().filter(|&len| len as u64 <= SMALL_JSON_BYTES_MAX)?;
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while filled < len {
+        match source.read_at(row.head.offset + filled as u64, &mut bytes[filled..]) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => filled += count,
+        }
+    }
+    Some(bytes)
+}
+
+/// Tells a classifier everything that the small files of a snapshot say.
+fn learn(file: &SnapshotFile, catalogue: &Catalogue) -> Classifier {
+    let mut classifier = Classifier::new();
+    let leaves = catalogue.rows.iter().filter(|row| row.role == RowRole::Leaf { complete: true });
+    for row in leaves {
+        let path = body_path(&row.head);
+        if classifier.wants(&path, body_size(&row.head)) {
+            if let Some(bytes) = read_small(file, row) {
+                classifier.learn(&path, &bytes);
+            }
+        }
+    }
+    classifier
+}
+
+/// Refuses a damaged snapshot unless damaged ones are wanted; returns the first damage then.
+///
+/// Something that is no tar at all is no damaged snapshot: it is stored as what it is, and its kind says so.
+fn judge(name: &str, anomalies: &Anomalies, options: &IngestOptions) -> Result<Option<String>, Error> {
+    let mut damages = anomalies.iter().filter(|anomaly| anomaly.severity() == Severity::Damage);
+    let Some(first) = damages.find(|anomaly| anomaly.kind != AnomalyKind::NotATar) else { return Ok(None) };
+    match options.allow_damaged {
+        true => Ok(Some(first.to_string())),
+        false => Err(Error::SnapshotDamaged { name: name.to_owned(), finding: first.to_string() }),
+    }
+}
+
+fn compare_sidecar(
+    file: &SnapshotFile,
+    sidecar: &Sidecar,
+    found: &[u8; 32],
+    options: &IngestOptions,
+) -> Result<(), Error> {
+    if sidecar.sha256 == *found || options.allow_damaged {
+        return Ok(());
+    }
+    Err(Error::ChecksumMismatch {
+        path: file.path().to_owned(),
+        sidecar: sidecar.path.clone(),
+        expected: hex(&sidecar.sha256),
+        found: hex(found),
+    })
+}
+
+/// Refuses before anything is written when even a snapshot that shares nothing could leave too little room.
+fn check_room(engine: &Engine, source: &Source, options: &IngestOptions) -> Result<(), Error> {
+    let (Some(keep_free), Some(needed)) = (options.keep_free, source.len()) else { return Ok(()) };
+    let backend = engine.repository().backend();
+    let free = backend.free_space().map_err(vectar_repository::RepositoryError::from)?;
+    match free {
+        Some(free) if free.saturating_sub(needed) < keep_free => {
+            Err(Error::KeepFree { location: backend.location(), free, keep_free, needed })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn describe(
+    source: &Source,
+    seen: dissector::Seen,
+    summary: vectar_tar::SplitSummary,
+    options: &IngestOptions,
+) -> vectar_repository::format::record::Subject {
+    let dissector::Seen { rows, small, levels } = seen;
+    let catalogue = Catalogue { rows, summary };
+    let outline = SnapshotOutline::build(&catalogue, |row| small.get(&row.head.offset).cloned());
+    let mtime_seconds = match source {
+        Source::File(file) => Some(file.mtime_seconds()),
+        Source::Stream { .. } => None,
+    };
+    let name = source.name();
+    let origin = subject::Origin { name: &name, path: source.origin(), mtime_seconds, levels };
+    subject::describe(&origin, &outline, options)
+}

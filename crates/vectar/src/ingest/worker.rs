@@ -1,0 +1,113 @@
+//! The second stage, on all cores: identifies each chunk of a batch, looks it up, encodes what is new.
+
+use std::sync::Mutex;
+
+use vectar_chunk::{ChunkId, CodecHint, IdKey, fill_byte};
+use vectar_qdrant::Class;
+use vectar_repository::{PreparedRecord, Preparer, RepositoryError, index::IndexReader};
+
+use super::batch::{Batch, Step};
+
+/// A chunk of a body up to this length is kept in the recipe itself: its id alone would take half of that.
+const INLINE_BYTES_MAX: usize = 64;
+
+/// A batch after this stage: one outcome for each chunk step, in order.
+#[derive(Debug)]
+pub(super) struct WorkedBatch {
+    pub(super) steps: Vec<WorkedStep>,
+}
+
+/// A step whose chunk, if it has one, is identified.
+#[derive(Debug)]
+pub(super) enum WorkedStep {
+    /// A chunk of the current body.
+    Chunk { class: Class, len: u64, outcome: Outcome },
+    /// A chunk of the current level's framing.
+    FramingChunk { len: u64, outcome: Outcome },
+    /// Any other step, unchanged.
+    Other(Step),
+}
+
+/// What became of a chunk.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// All its bytes are this one.
+    Fill(u8),
+    /// So short that the recipe holds it.
+    Inline(Vec<u8>),
+    /// It lies in a sound pack already.
+    Known(ChunkId),
+    /// It was not found; encoded and proven. Another chunk of the same ingest may be the same.
+    New(ChunkId, PreparedRecord),
+}
+
+/// What all workers share.
+pub(super) struct Workers<'w> {
+    key: &'w IdKey,
+    view: IndexReader<'w>,
+    zstd_level: i32,
+    /// Codec contexts that are not in use; there are never more than threads.
+    preparers: Mutex<Vec<Preparer>>,
+}
+
+impl<'w> Workers<'w> {
+    pub(super) fn new(key: &'w IdKey, view: IndexReader<'w>, zstd_level: i32) -> Self {
+        Self { key, view, zstd_level, preparers: Mutex::default() }
+    }
+
+    /// Works a whole batch.
+    ///
+    /// # Errors
+    /// The index failed, or a codec context cannot be had.
+    pub(super) fn work(&self, batch: Batch) -> Result<WorkedBatch, RepositoryError> {
+        let idle = self.lock().pop();
+        let mut preparer = match idle {
+            Some(preparer) => preparer,
+            None => Preparer::new(self.zstd_level)?,
+        };
+        let bytes = &batch.bytes[..];
+        let mut steps = Vec::with_capacity(batch.steps.len());
+        for step in batch.steps {
+            steps.push(match step {
+                Step::Chunk { range, class, hint } => {
+                    let (chunk, label) = (&bytes[range], class.code());
+                    let outcome = self.identify(&mut preparer, chunk, label, hint, INLINE_BYTES_MAX)?;
+                    WorkedStep::Chunk { class, len: chunk.len() as u64, outcome }
+                }
+                Step::FramingChunk { range } => {
+                    let (chunk, label) = (&bytes[range], Class::Framing.code());
+                    let outcome = self.identify(&mut preparer, chunk, label, CodecHint::Structured, 0)?;
+                    WorkedStep::FramingChunk { len: chunk.len() as u64, outcome }
+                }
+                other => WorkedStep::Other(other),
+            });
+        }
+        self.lock().push(preparer);
+        Ok(WorkedBatch { steps })
+    }
+
+    fn identify(
+        &self,
+        preparer: &mut Preparer,
+        chunk: &[u8],
+        label: u8,
+        hint: CodecHint,
+        inline_max: usize,
+    ) -> Result<Outcome, RepositoryError> {
+        if let Some(byte) = fill_byte(chunk) {
+            return Ok(Outcome::Fill(byte));
+        }
+        if chunk.len() <= inline_max {
+            return Ok(Outcome::Inline(chunk.to_vec()));
+        }
+        let id = self.key.chunk_id(chunk);
+        if self.view.locate_sound(id.as_bytes())?.is_some() {
+            return Ok(Outcome::Known(id));
+        }
+        Ok(Outcome::New(id, preparer.chunk(&id, chunk, label, hint)?))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Preparer>> {
+        self.preparers.lock().expect("no thread panics while it holds this lock")
+    }
+}

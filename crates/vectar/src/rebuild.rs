@@ -1,0 +1,239 @@
+//! Backup in, snapshot out: the extents of a recipe as a stream of bytes.
+//!
+//! Chunks are fetched a window ahead: while one window of extents is written, the next one is read from its packs (near records in
+//! one request, packs in order) and decoded on all cores.
+
+use std::{collections::HashMap, thread};
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use vectar_chunk::ChunkId;
+use vectar_repository::{
+    ChunkReader, Placed, RecipeWalker, RepositoryError,
+    format::{node::RecipeItem, record::BackupRecord},
+};
+
+use crate::{
+    engine::Engine,
+    error::Error,
+    hex,
+    observer::{CancelToken, Observer},
+};
+
+/// Bytes of output that one window of extents makes, about.
+const WINDOW_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Extents in one window at most.
+const WINDOW_EXTENTS_MAX: usize = 16 * 1024;
+
+/// Windows that were fetched and wait.
+const WINDOWS_AHEAD: usize = 1;
+
+/// Decoded chunks kept across windows, in bytes: framing is used piece by piece.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Length of the pieces in which runs of one byte are written.
+const FILL_BYTES: usize = 64 * 1024;
+
+/// Takes the bytes of a snapshot in order.
+pub trait Target: Send {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// [`Error::Target`].
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+}
+
+/// Takes bytes and forgets them.
+#[derive(Debug, Default)]
+pub struct Nowhere;
+
+impl Target for Nowhere {
+    fn write(&mut self, _bytes: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// What a rebuilt snapshot came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Bytes written.
+    pub bytes: u64,
+    /// Their SHA-256 in hex, equal to the record's.
+    pub sha256: String,
+}
+
+/// Rebuilds the snapshot of a backup and compares its length and SHA-256 with the record.
+///
+/// Every chunk is proven by its id before it is used, the whole by its digest at the end.
+///
+/// # Errors
+/// [`Error::RebuiltWrong`] when the whole is wrong although every part is right; else what the repository, the target or the
+/// caller met. The target has then got some of the bytes.
+pub fn rebuild(
+    engine: &Engine,
+    record: &BackupRecord,
+    target: &mut dyn Target,
+    observer: &dyn Observer,
+    cancel: &CancelToken,
+) -> Result<Rebuilt, Error> {
+    let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
+    let mut output = Output { target, hasher: Sha256::new(), written: 0 };
+    thread::scope(|scope| {
+        let (windows, fetched) = bounded(WINDOWS_AHEAD);
+        let fetching = scope.spawn(|| fetch_windows(engine, &reader, record, windows, cancel));
+        let written = write_windows(&fetched, &mut output, record.bytes, observer);
+        drop(fetched);
+        let fetched = fetching.join().map_err(|_| Error::ThreadLost { task: "reads chunks" })?;
+        written.and(fetched)
+    })?;
+    let (bytes, sha256) = (output.written, hex(&output.hasher.finalize()));
+    if bytes != record.bytes || sha256 != record.sha256 {
+        return Err(Error::RebuiltWrong {
+            backup: record.id.to_string(),
+            expected: record.sha256.clone(),
+            found: sha256,
+        });
+    }
+    Ok(Rebuilt { bytes, sha256 })
+}
+
+/// Extents in order, with the chunks they need.
+struct Window {
+    extents: Vec<RecipeItem>,
+    chunks: HashMap<ChunkId, Bytes>,
+}
+
+fn fetch_windows(
+    engine: &Engine,
+    reader: &ChunkReader<'_>,
+    record: &BackupRecord,
+    windows: Sender<Window>,
+    cancel: &CancelToken,
+) -> Result<(), Error> {
+    let mut walker = RecipeWalker::new(reader, &record.root, record.bytes, 0)?;
+    loop {
+        cancel.check()?;
+        let extents = next_extents(&mut walker)?;
+        if extents.is_empty() {
+            return Ok(());
+        }
+        let chunks = fetch_chunks(engine, reader, &extents)?;
+        // Nobody listens any more: the writer has stopped and reports why.
+        if windows.send(Window { extents, chunks }).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn next_extents(walker: &mut RecipeWalker<'_, '_>) -> Result<Vec<RecipeItem>, RepositoryError> {
+    let mut extents = Vec::new();
+    let mut bytes = 0;
+    for placed in walker {
+        let Placed { extent, .. } = placed?;
+        // A run of one byte takes no memory however long it is.
+        bytes += if matches!(extent, RecipeItem::Fill { .. }) { 0 } else { extent.len() };
+        extents.push(extent);
+        if bytes >= WINDOW_BYTES || extents.len() >= WINDOW_EXTENTS_MAX {
+            break;
+        }
+    }
+    Ok(extents)
+}
+
+fn fetch_chunks(
+    engine: &Engine,
+    reader: &ChunkReader<'_>,
+    extents: &[RecipeItem],
+) -> Result<HashMap<ChunkId, Bytes>, RepositoryError> {
+    let ids: Vec<ChunkId> = extents
+        .iter()
+        .filter_map(|extent| match extent {
+            RecipeItem::Copy { chunk, .. } => Some(*chunk),
+            _ => None,
+        })
+        .collect();
+    let runs = reader.plan_runs(&ids)?;
+    let read: Vec<Vec<(ChunkId, Bytes)>> =
+        engine.pool().install(|| runs.par_iter().map(|run| reader.read_run(run)).collect::<Result<_, _>>())?;
+    let mut chunks: HashMap<ChunkId, Bytes> = read.into_iter().flatten().collect();
+    for id in ids {
+        if let std::collections::hash_map::Entry::Vacant(place) = chunks.entry(id) {
+            place.insert(reader.chunk(&id)?);
+        }
+    }
+    Ok(chunks)
+}
+
+fn write_windows(
+    windows: &Receiver<Window>,
+    output: &mut Output<'_>,
+    total: u64,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    for window in windows {
+        for extent in &window.extents {
+            output.extent(extent, &window.chunks)?;
+        }
+        observer.progress(output.written, Some(total));
+    }
+    Ok(())
+}
+
+/// The target with the digest of what went there.
+struct Output<'t> {
+    target: &'t mut dyn Target,
+    hasher: Sha256,
+    written: u64,
+}
+
+impl Output<'_> {
+    fn extent(&mut self, extent: &RecipeItem, chunks: &HashMap<ChunkId, Bytes>) -> Result<(), Error> {
+        match extent {
+            RecipeItem::Inline(bytes) => self.bytes(bytes),
+            RecipeItem::Fill { byte, len } => self.fill(*byte, *len),
+            RecipeItem::Copy { chunk, start, len } => {
+                let bytes = chunks.get(chunk).expect("every chunk of a window was fetched with it");
+                self.bytes(piece_of(chunk, bytes, *start, *len)?)
+            }
+            RecipeItem::Node { .. } => unreachable!("a walker enters nodes and never returns them"),
+        }
+    }
+
+    fn fill(&mut self, byte: u8, mut len: u64) -> Result<(), Error> {
+        let piece = vec![byte; usize::try_from(len).map_or(FILL_BYTES, |len| len.min(FILL_BYTES))];
+        while len > 0 {
+            let count = usize::try_from(len).map_or(piece.len(), |len| len.min(piece.len()));
+            self.bytes(&piece[..count])?;
+            len -= count as u64;
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.hasher.update(bytes);
+        self.target.write(bytes)?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The bytes of a copy extent, checked against the chunk it names.
+pub(crate) fn piece_of<'b>(
+    chunk: &ChunkId,
+    bytes: &'b [u8],
+    start: u32,
+    len: u32,
+) -> Result<&'b [u8], RepositoryError> {
+    let start = start as usize;
+    bytes.get(start..start.saturating_add(len as usize)).ok_or_else(|| RepositoryError::RecipeInvalid {
+        reason: format!(
+            "bytes {start} to {} of chunk {}, which has {}",
+            start + len as usize,
+            chunk.short(),
+            bytes.len()
+        ),
+    })
+}

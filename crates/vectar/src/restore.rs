@@ -1,0 +1,197 @@
+//! Writing the snapshot of a backup to a file, so that nobody ever sees a part of it.
+//!
+//! The named module of the engine that writes files which are not part of a repository.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use vectar_repository::format::record::BackupRecord;
+
+use crate::{
+    engine::Engine,
+    error::Error,
+    observer::{CancelToken, Observer},
+    rebuild::{Rebuilt, Target, rebuild},
+    source::sidecar_path,
+};
+
+/// How a snapshot is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestoreOptions {
+    /// Replace what lies under the name.
+    pub force: bool,
+    /// Write no `.checksum` beside the file.
+    pub no_checksum: bool,
+}
+
+/// What a restore left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The file.
+    pub path: PathBuf,
+    /// Its checksum file, as Qdrant writes it: 64 hex digits and nothing else.
+    pub sidecar: Option<PathBuf>,
+    /// Its length and digest.
+    pub rebuilt: Rebuilt,
+}
+
+/// Restores a backup into the file `path`.
+///
+/// The bytes go to a temporary file beside it, are compared with the record's digests, made durable, and only then named.
+///
+/// # Errors
+/// [`Error::TargetExists`] without `force`; else what [`rebuild`] meets. The temporary file is removed; a file that lay under the
+/// name is untouched.
+pub fn restore_to_file(
+    engine: &Engine,
+    record: &BackupRecord,
+    path: &Path,
+    options: &RestoreOptions,
+    observer: &dyn Observer,
+    cancel: &CancelToken,
+) -> Result<Restored, Error> {
+    let sidecar = (!options.no_checksum).then(|| sidecar_path(path));
+    for taken in [Some(path), sidecar.as_deref()].into_iter().flatten() {
+        if !options.force && taken.symlink_metadata().is_ok() {
+            return Err(Error::TargetExists { path: taken.to_owned() });
+        }
+    }
+    let mut target = TemporaryFile::create(path)?;
+    let rebuilt = rebuild(engine, record, &mut target, observer, cancel)?;
+    target.publish(path, options.force)?;
+    if let Some(sidecar) = &sidecar {
+        let mut file = TemporaryFile::create(sidecar)?;
+        file.write(rebuilt.sha256.as_bytes())?;
+        file.publish(sidecar, options.force)?;
+    }
+    sync_directory(path)?;
+    Ok(Restored { path: path.to_owned(), sidecar, rebuilt })
+}
+
+/// Restores a backup into a stream, such as standard output. The reader must wait for our exit code: the digest is compared last.
+///
+/// # Errors
+/// What [`rebuild`] meets; the stream has got some of the bytes then.
+pub fn restore_to_stream(
+    engine: &Engine,
+    record: &BackupRecord,
+    stream: &mut (dyn Write + Send),
+    observer: &dyn Observer,
+    cancel: &CancelToken,
+) -> Result<Rebuilt, Error> {
+    let mut target = StreamTarget { stream };
+    let rebuilt = rebuild(engine, record, &mut target, observer, cancel)?;
+    target.stream.flush().map_err(stream_failed)?;
+    Ok(rebuilt)
+}
+
+struct StreamTarget<'s> {
+    stream: &'s mut (dyn Write + Send),
+}
+
+impl Target for StreamTarget<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.stream.write_all(bytes).map_err(stream_failed)
+    }
+}
+
+fn stream_failed(source: io::Error) -> Error {
+    Error::Target { action: "write to", path: PathBuf::from("-"), source }
+}
+
+/// A file that disappears unless it is published.
+#[derive(Debug)]
+struct TemporaryFile {
+    file: File,
+    path: PathBuf,
+    published: bool,
+}
+
+impl TemporaryFile {
+    fn create(target: &Path) -> Result<Self, Error> {
+        let name = target.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.ok_or_else(|| target_failed("write", target)(io::Error::other("it names no file")))?;
+        let path = target.with_file_name(format!(".{name}.{}.vectar-partial", std::process::id()));
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(target_failed("create", &path))?;
+        Ok(Self { file, path, published: false })
+    }
+
+    fn publish(mut self, target: &Path, force: bool) -> Result<(), Error> {
+        self.file.sync_all().map_err(target_failed("make durable", &self.path))?;
+        give_name(&self.path, target, force)?;
+        self.published = true;
+        Ok(())
+    }
+}
+
+impl Target for TemporaryFile {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(target_failed("write", &self.path))
+    }
+}
+
+impl Drop for TemporaryFile {
+    #[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
+    fn drop(&mut self) {
+        if !self.published {
+            // What was being restored is reported already; a file left behind says by its name what it is.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Gives a finished file its name; without `force` never over another one, not even one that came up meanwhile.
+#[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
+fn give_name(temporary: &Path, target: &Path, force: bool) -> Result<(), Error> {
+    if force {
+        return std::fs::rename(temporary, target).map_err(target_failed("rename to", target));
+    }
+    match std::fs::hard_link(temporary, target) {
+        Ok(()) => std::fs::remove_file(temporary).map_err(target_failed("remove", temporary)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Error::TargetExists { path: target.to_owned() })
+        }
+        // No hard links here, as on SMB and FAT: the name was free a moment ago, and that is as good as it gets.
+        Err(_) if target.symlink_metadata().is_err() => {
+            std::fs::rename(temporary, target).map_err(target_failed("rename to", target))
+        }
+        Err(_) => Err(Error::TargetExists { path: target.to_owned() }),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
+fn sync_directory(path: &Path) -> Result<(), Error> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        Ok(()) => Ok(()),
+        // Some network file systems refuse this for directories; the file's own bytes are durable.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            tracing::warn!(directory = %directory.display(), %error, "the directory cannot be made durable");
+            Ok(())
+        }
+        Err(source) => Err(target_failed("make durable", directory)(source)),
+    }
+}
+
+fn target_failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Target { action, path, source }
+}
