@@ -122,11 +122,17 @@ pub fn skipped(why: &str) {
     // A closed stderr or a log that cannot be written is no reason to fail a test that is not run.
     let _ = writeln!(io::stderr().lock(), "skipped: {why}");
     if let Some(log) = std::env::var_os(SKIP_LOG_VARIABLE) {
-        let thread = std::thread::current();
-        let line = format!("{}\t{why}\n", thread.name().unwrap_or("a thread without a name"));
+        let line = format!("{}\t{why}\n", test_name());
         let log = fs::OpenOptions::new().append(true).create(true).open(log);
         let _ = log.and_then(|mut log| log.write_all(line.as_bytes()));
     }
+}
+
+/// The running test: what nextest calls it, else its thread, which the standard harness names after it.
+fn test_name() -> String {
+    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+    let thread = std::thread::current().name().unwrap_or("a thread without a name").to_owned();
+    format!("{package}::{}", std::env::var("NEXTEST_TEST_NAME").unwrap_or(thread))
 }
 
 /// Returns a folder for files that tests share between runs, inside the build directory (created when missing).

@@ -53,6 +53,19 @@ impl Engine {
         Ok(Self { repository, pool: Arc::new(pool), caught_up })
     }
 
+    /// Throws the index files of a repository away and builds a new one from the packs' footers: `repair index`.
+    ///
+    /// Index files that another process has open stay; that process goes on with them.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn rebuild_index(repository: &Repository, options: &EngineOptions) -> Result<Self, Error> {
+        if let Some(directory) = &options.index_directory {
+            vectar_repository::index::remove_files(directory, repository.id());
+        }
+        Self::open(repository, options)
+    }
+
     /// The repository.
     #[must_use]
     pub fn repository(&self) -> &IndexedRepository {

@@ -105,8 +105,11 @@ pub(crate) fn list_marks(backend: &dyn Backend) -> Result<HashSet<PackId>, Repos
     Ok(marked)
 }
 
-/// Reads the footer of one pack: its typed form and its own bytes.
-pub(crate) fn read_footer(
+/// Reads the footer of one pack: its typed form and its own bytes, from its magic to before the trailer.
+///
+/// # Errors
+/// The pack has another length, or its footer is damaged.
+pub fn read_footer(
     backend: &dyn Backend,
     pack: &PackId,
     object_len: u64,

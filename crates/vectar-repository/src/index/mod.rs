@@ -19,9 +19,9 @@ use std::{
 use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 use vectar_chunk::{BodyDigest, NodeId};
 
-pub use catch_up::CatchUpStats;
+pub use catch_up::{CatchUpStats, read_footer};
 pub(crate) use catch_up::{list_marks, list_packs};
-pub use place::{INDEX_SLOTS, IndexPlace};
+pub use place::{INDEX_SLOTS, IndexPlace, remove_files};
 
 use crate::{
     error::RepositoryError,

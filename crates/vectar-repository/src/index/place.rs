@@ -47,6 +47,22 @@ pub(super) fn open(
     Ok((database, IndexPlace::Memory))
 }
 
+/// Removes the index files of a repository that no process has open. The next [`ChunkIndex::open`](super::ChunkIndex::open) starts
+/// afresh.
+pub fn remove_files(directory: &Path, repository: RepositoryId) {
+    for slot in 0..INDEX_SLOTS {
+        let path = slot_path(&directory.join(repository.to_string()), slot);
+        let in_use = path.exists() && matches!(builder().open(&path), Err(DatabaseError::DatabaseAlreadyOpen));
+        if path.exists() && !in_use {
+            remove(&path);
+        }
+    }
+}
+
+fn slot_path(folder: &Path, slot: usize) -> PathBuf {
+    folder.join(format!("index-{slot}.redb"))
+}
+
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
@@ -61,7 +77,7 @@ fn make_private_directory(folder: &Path) -> std::io::Result<()> {
 /// Opens one slot; a file that is not a usable index of this repository is replaced once. `None` when it is taken or
 /// cannot be made: the caller tries the next one.
 fn open_slot(folder: &Path, slot: usize, repository: RepositoryId) -> Option<(Database, IndexPlace)> {
-    let path = folder.join(format!("index-{slot}.redb"));
+    let path = slot_path(folder, slot);
     for attempt in 0..2 {
         match builder().create(&path) {
             Ok(database) => match check_or_prepare(&database, repository) {
