@@ -61,6 +61,13 @@ pub enum RepositoryError {
         /// One of them.
         object: ObjectKey,
     },
+    /// No repository can be made with these options.
+    #[error("a repository cannot be created with these options")]
+    OptionsUnusable {
+        /// Which value is impossible.
+        #[source]
+        source: FormatError,
+    },
     /// Another repository than the expected one answers, or a pack of another one lies here.
     #[error("{location} holds repository {found}, expected {expected}")]
     WrongRepository {
@@ -120,6 +127,16 @@ pub enum RepositoryError {
         missing: usize,
         /// One of them.
         first: PackId,
+    },
+    /// What is to be said of a backup does not fit into a record that can be read again.
+    #[error("the record of backup {backup} would have {record_bytes} bytes, at most {max} are possible")]
+    RecordTooLong {
+        /// The backup that was not published.
+        backup: BackupId,
+        /// How long its record would be.
+        record_bytes: u64,
+        /// The longest record.
+        max: u64,
     },
     /// The layout of a backup does not add up: the one thing that must never happen.
     #[error("the layout of the new backup covers {covered} bytes, the snapshot has {expected}")]
@@ -198,9 +215,11 @@ impl RepositoryError {
                 kind_of_backend(error)
             }
             Self::NotARepository { .. } => ErrorKind::NotFound,
-            Self::AlreadyARepository { .. } | Self::NotEmpty { .. } | Self::WrongRepository { .. } => {
-                ErrorKind::FixInput
-            }
+            Self::AlreadyARepository { .. }
+            | Self::NotEmpty { .. }
+            | Self::OptionsUnusable { .. }
+            | Self::RecordTooLong { .. }
+            | Self::WrongRepository { .. } => ErrorKind::FixInput,
             Self::Object { source, .. } if source.is_newer_format() => ErrorKind::NewerFormat,
             Self::ChunkDamaged { source: DamageReason::Format(error), .. } if error.is_newer_format() => {
                 ErrorKind::NewerFormat

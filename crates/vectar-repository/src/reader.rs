@@ -3,13 +3,16 @@
 use std::{
     collections::HashSet,
     ops::Range,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use lru::LruCache;
 use vectar_backend::{BackendError, BackendErrorKind};
-use vectar_chunk::{ChunkId, CodecId, Decoder, NodeId};
+use vectar_chunk::{CHUNK_BYTES_MAX, ChunkError, ChunkId, CodecId, Decoder, NodeId};
 
 use crate::{
     error::{DamageReason, RepositoryError},
@@ -36,6 +39,9 @@ const RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct ChunkReader<'r> {
     repository: &'r IndexedRepository,
+    /// Whether the index was brought up to date because something was missing: once, or a backup that lacks a million
+    /// chunks would list the repository a million times.
+    looked_again: AtomicBool,
     cache: Mutex<Cache>,
 }
 
@@ -54,7 +60,7 @@ impl<'r> ChunkReader<'r> {
     /// Makes a reader that keeps at most `cache_bytes` of decoded bytes (and always the last entry).
     #[must_use]
     pub fn new(repository: &'r IndexedRepository, cache_bytes: usize) -> Self {
-        Self { repository, cache: Mutex::new(Cache::new(cache_bytes)) }
+        Self { repository, looked_again: AtomicBool::new(false), cache: Mutex::new(Cache::new(cache_bytes)) }
     }
 
     /// The repository it reads.
@@ -83,7 +89,9 @@ impl<'r> ChunkReader<'r> {
         let node = RecipeNode::decode(&raw)
             .map_err(|error| RepositoryError::RecipeInvalid { reason: format!("node {}: {error}", id.short()) })?;
         let node = Arc::new(node);
-        self.cache().insert(*id.as_bytes(), Cached::Node(node.clone()), raw.len());
+        // Decoded items take several times their encoded bytes.
+        let len = raw.len() + node.items.len() * size_of::<RecipeItem>();
+        self.cache().insert(*id.as_bytes(), Cached::Node(node.clone()), len);
         Ok(node)
     }
 
@@ -144,19 +152,23 @@ impl<'r> ChunkReader<'r> {
     /// Takes 32 bytes and some for each distinct id.
     ///
     /// # Errors
-    /// A node cannot be read.
+    /// A node cannot be read, or stands for another count of bytes than the node above it says.
     pub fn ids_behind(&self, root: &NodeId) -> Result<Vec<[u8; 32]>, RepositoryError> {
         let mut seen = HashSet::from([*root.as_bytes()]);
         let mut ids = vec![*root.as_bytes()];
-        let mut nodes = vec![(*root, 0)];
-        while let Some((node, depth)) = nodes.pop() {
+        let mut nodes = vec![(*root, None, 0)];
+        while let Some((id, promised, depth)) = nodes.pop() {
             check_depth(depth)?;
-            for item in &self.node(&node)?.items {
+            let node = self.node(&id)?;
+            if let Some(promised) = promised {
+                check_len(&id, &node, promised)?;
+            }
+            for item in &node.items {
                 match item {
                     RecipeItem::Copy { chunk, .. } if seen.insert(*chunk.as_bytes()) => ids.push(*chunk.as_bytes()),
-                    RecipeItem::Node { node, .. } if seen.insert(*node.as_bytes()) => {
+                    RecipeItem::Node { node, len } if seen.insert(*node.as_bytes()) => {
                         ids.push(*node.as_bytes());
-                        nodes.push((*node, depth + 1));
+                        nodes.push((*node, Some(*len), depth + 1));
                     }
                     _ => {}
                 }
@@ -165,13 +177,14 @@ impl<'r> ChunkReader<'r> {
         Ok(ids)
     }
 
-    /// The packs that hold everything behind a node, if a new backup may rely on all of them; `None` when something is missing,
-    /// damaged, condemned or quarantined.
+    /// The packs that hold everything behind a node that should stand for `len` bytes, if a new backup may rely on all of them;
+    /// `None` when it stands for another count, or something is missing, damaged, condemned or quarantined.
     ///
     /// # Errors
     /// The index failed, or the storage did.
-    pub fn sound_packs_behind(&self, root: &NodeId) -> Result<Option<Vec<PackId>>, RepositoryError> {
-        let ids = match self.ids_behind(root) {
+    pub fn sound_packs_behind(&self, root: &NodeId, len: u64) -> Result<Option<Vec<PackId>>, RepositoryError> {
+        let ids = self.node(root).and_then(|node| check_len(root, &node, len)).and_then(|()| self.ids_behind(root));
+        let ids = match ids {
             Ok(ids) => ids,
             Err(error) if error.kind() == crate::error::ErrorKind::RepositoryDamaged => return Ok(None),
             Err(error) => return Err(error),
@@ -193,7 +206,7 @@ impl<'r> ChunkReader<'r> {
         location: &ChunkLocation,
         id: &[u8; 32],
     ) -> Result<PreparedRecord, RepositoryError> {
-        let bytes = self.read_location(location)?;
+        let bytes = self.read_location(location, id)?;
         self.prove(&mut Decoder::new()?, location, location.kind, id, &bytes)?;
         let (head, stored) = RecordHead::decode(&bytes).expect("prove has just decoded it");
         Ok(PreparedRecord { head, stored: Bytes::copy_from_slice(stored) })
@@ -218,18 +231,33 @@ impl<'r> ChunkReader<'r> {
     }
 
     fn raw_at(&self, kind: RecordKind, id: &[u8; 32], location: &ChunkLocation) -> Result<Bytes, RepositoryError> {
-        let bytes = self.read_location(location)?;
+        let bytes = self.read_location(location, id)?;
         self.prove(&mut Decoder::new()?, location, kind, id, &bytes)
     }
 
-    fn read_location(&self, location: &ChunkLocation) -> Result<Bytes, RepositoryError> {
+    fn read_location(&self, location: &ChunkLocation, id: &[u8; 32]) -> Result<Bytes, RepositoryError> {
         let key = keys::pack(&location.pack);
-        self.repository.backend.get_range(&key, location.record_range()).map_err(RepositoryError::from)
+        self.repository.backend.get_range(&key, location.record_range()).map_err(|error| match error.kind() {
+            BackendErrorKind::Corrupt => damaged(location, id, error.into()),
+            _ => error.into(),
+        })
     }
 
+    /// Finds a record; what is not there may have been stored by another client since the index was brought up to date.
     fn locate(&self, kind: RecordKind, id: &[u8; 32]) -> Result<ChunkLocation, RepositoryError> {
-        let missing = RepositoryError::ChunkMissing { kind, id: *id };
-        self.repository.index().locate(id)?.filter(|location| location.kind == kind).ok_or(missing)
+        let index = self.repository.index();
+        let mut found = index.locate(id)?.filter(|location| location.kind == kind);
+        if found.is_none() && !self.looked_again.swap(true, Ordering::Relaxed) {
+            self.repository.catch_up()?;
+            found = index.locate(id)?.filter(|location| location.kind == kind);
+        }
+        let location = found.ok_or(RepositoryError::ChunkMissing { kind, id: *id })?;
+        // A footer can claim any length; what no chunk can have is not asked for, so it is not allocated either.
+        if location.stored_len as usize > CHUNK_BYTES_MAX {
+            let (raw_bytes, max) = (location.stored_len.into(), CHUNK_BYTES_MAX as u64);
+            return Err(damaged(&location, id, ChunkError::ChunkTooLarge { raw_bytes, max }.into()));
+        }
+        Ok(location)
     }
 
     /// Decodes a record and compares it with what was asked for.
@@ -241,13 +269,7 @@ impl<'r> ChunkReader<'r> {
         id: &[u8; 32],
         bytes: &[u8],
     ) -> Result<Bytes, RepositoryError> {
-        let damaged = |source: DamageReason| RepositoryError::ChunkDamaged {
-            kind,
-            id: *id,
-            pack: location.pack,
-            range: location.record_range(),
-            source,
-        };
+        let damaged = |source: DamageReason| damaged(location, id, source);
         let (head, stored) = RecordHead::decode(bytes).map_err(|error| damaged(error.into()))?;
         if head.kind != kind || head.id != *id {
             return Err(damaged(DamageReason::OtherRecord { kind: head.kind, id: head.id }));
@@ -286,6 +308,20 @@ pub(crate) fn check_depth(depth: usize) -> Result<(), RepositoryError> {
         true => Ok(()),
         false => Err(RepositoryError::RecipeInvalid { reason: format!("its nodes nest deeper than {NODE_DEPTH_MAX}") }),
     }
+}
+
+pub(crate) fn check_len(id: &NodeId, node: &RecipeNode, promised: u64) -> Result<(), RepositoryError> {
+    match node.len() == promised {
+        true => Ok(()),
+        false => Err(RepositoryError::RecipeInvalid {
+            reason: format!("node {} stands for {} bytes, {promised} were promised", id.short(), node.len()),
+        }),
+    }
+}
+
+fn damaged(location: &ChunkLocation, id: &[u8; 32], source: DamageReason) -> RepositoryError {
+    let (pack, range) = (location.pack, location.record_range());
+    RepositoryError::ChunkDamaged { kind: location.kind, id: *id, pack, range, source }
 }
 
 fn is_absence(error: &BackendError) -> bool {

@@ -58,8 +58,8 @@ impl Repository {
     /// Creates a repository on an empty backend. The config is published last and durably: it is the commit.
     ///
     /// # Errors
-    /// [`RepositoryError::AlreadyARepository`] or [`RepositoryError::NotEmpty`] when there is something already, and
-    /// whatever the storage meets.
+    /// [`RepositoryError::AlreadyARepository`] or [`RepositoryError::NotEmpty`] when there is something already,
+    /// [`RepositoryError::OptionsUnusable`], and whatever the storage meets.
     pub fn init(
         backend: Arc<dyn Backend>,
         environment: Arc<dyn Environment>,
@@ -74,13 +74,16 @@ impl Repository {
         }
         let probe = backend.probe()?;
         let config = new_config(&*environment, options, &probe);
+        config.validate().map_err(|source| RepositoryError::OptionsUnusable { source })?;
         let outcome = backend.put_if_absent(&keys::config(), &[Bytes::from(config.encode())])?;
         if outcome == PutOutcome::AlreadyExists {
             return Err(RepositoryError::AlreadyARepository { location });
         }
         backend.sync(&[keys::config()])?;
         let repository = Self::from_config(backend, environment, config)?;
-        repository.log_event("init", None, format!("created repository {}", repository.id()))?;
+        if let Err(error) = repository.log_event("init", None, format!("created repository {}", repository.id())) {
+            tracing::warn!(%error, "the repository is there, but the log has no line for it");
+        }
         Ok((repository, probe))
     }
 

@@ -2,14 +2,24 @@
 
 use std::{io, path::Path, sync::Mutex};
 
-use vectar_qdrant::SnapshotOutline;
+use vectar_qdrant::{BodyPath, BodySize, Class, Classifier, SnapshotOutline};
 use vectar_repository::{
     ChunkReader, Placed, RecipeWalker, RepositoryError,
-    format::{node::RecipeItem, record::BackupRecord},
+    format::{
+        node::RecipeItem,
+        record::{BackupRecord, Subject},
+    },
 };
-use vectar_tar::{Catalogue, CatalogueRow, ReadAt, SplitOptions, catalogue};
+use vectar_tar::{Catalogue, CatalogueRow, ExpandedBody, ReadAt, ReadRange, RowRole, SplitOptions, catalogue};
 
-use crate::{engine::Engine, error::Error, ingest::read_small, rebuild::piece_of, source::SnapshotFile};
+use crate::{
+    engine::Engine,
+    error::Error,
+    ingest::{describe_file, read_small},
+    near::near_paths,
+    rebuild::piece_of,
+    source::SnapshotFile,
+};
 
 /// Decoded chunks and nodes kept while headers are read, in bytes.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
@@ -23,7 +33,7 @@ pub enum Content<'e> {
     /// A file.
     File(SnapshotFile),
     /// A backup; reads fetch only the chunks they need.
-    Backup(BackupContent<'e>),
+    Backup(Box<BackupContent<'e>>),
 }
 
 impl<'e> Content<'e> {
@@ -39,7 +49,7 @@ impl<'e> Content<'e> {
     #[must_use]
     pub fn backup(engine: &'e Engine, record: &BackupRecord) -> Self {
         let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
-        Self::Backup(BackupContent { reader, record: record.clone(), failure: Mutex::new(None) })
+        Self::Backup(Box::new(BackupContent { reader, record: record.clone(), failure: Mutex::new(None) }))
     }
 
     /// What to call it in messages.
@@ -61,11 +71,19 @@ impl<'e> Content<'e> {
 
     /// Says what the snapshot is and holds, by reading headers and small files only.
     ///
+    /// A collection or shard snapshot does not say the name of its collection or the number of its shard: they come from the
+    /// backup's record, or from the name and the directory of the file, as an ingest would take them.
+    ///
     /// # Errors
     /// As [`catalogue`](Self::catalogue).
     pub fn outline(&self) -> Result<(SnapshotOutline, Catalogue), Error> {
         let listed = self.catalogue()?;
-        let outline = SnapshotOutline::build(&listed, |row| read_small(self, row));
+        let mut outline = SnapshotOutline::build(&listed, |row| read_small(self, row));
+        let subject = match self {
+            Self::File(file) => &describe_file(file, &outline),
+            Self::Backup(backup) => &backup.record.subject,
+        };
+        name_parts(&mut outline, subject);
         Ok((outline, listed))
     }
 
@@ -80,30 +98,62 @@ impl<'e> Content<'e> {
             let shown = row.head.path.to_string();
             row.head.entry().is_some() && shown.trim_end_matches('/').trim_start_matches("./") == wanted
         });
-        row.cloned().ok_or_else(|| Error::EntryNotFound { snapshot: self.name(), path: path.to_owned() })
+        row.cloned().ok_or_else(|| Error::EntryNotFound {
+            snapshot: self.name(),
+            path: path.to_owned(),
+            near: near_paths(listed, wanted),
+        })
     }
 
     /// Hands the stored bytes of an entry to `take`, in order. A nested archive is an entry like any other.
     ///
     /// # Errors
     /// The source or the repository failed, or `take` did.
-    pub fn read_entry(
+    pub fn read_entry(&self, row: &CatalogueRow, take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        self.read_whole(&ReadRange::new(self, row.head.offset, row.len), row, row.len, take)
+    }
+
+    /// Hands the bytes of the file that an entry stands for to `take`, in order: as [`read_entry`](Self::read_entry), with the
+    /// holes of a sparse entry as zeros.
+    ///
+    /// # Errors
+    /// [`Error::EntryNotExpandable`] for a sparse entry that is cut short or has no usable map; else as for the stored bytes.
+    pub fn read_expanded(&self, row: &CatalogueRow, take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        let Some(entry) = row.head.entry().filter(|entry| entry.is_sparse()) else {
+            return self.read_entry(row, take);
+        };
+        let refuse = |reason| Err(Error::EntryNotExpandable { path: row.head.path.to_string(), reason });
+        let Some(map) = &entry.sparse else { return refuse("its sparse map is damaged") };
+        if row.role == (RowRole::Leaf { complete: false }) {
+            return refuse("the snapshot is cut short inside of it");
+        }
+        let stored = ReadRange::new(self, row.head.offset, row.len);
+        self.read_whole(&ExpandedBody::new(map, stored), row, map.logical_len(), take)
+    }
+
+    fn read_whole(
         &self,
+        source: &impl ReadAt,
         row: &CatalogueRow,
+        len: u64,
         mut take: impl FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let end = row.head.offset + row.len;
-        let mut buffer = vec![0; COPY_BYTES];
-        let mut offset = row.head.offset;
-        while offset < end {
-            let wanted = usize::try_from(end - offset).map_or(COPY_BYTES, |rest| rest.min(COPY_BYTES));
-            let count = self.read_at(offset, &mut buffer[..wanted]).map_err(|source| self.read_failed(source))?;
-            if count == 0 {
-                let change = format!("it ends at {offset}, inside {}", row.head.path);
-                return Err(Error::SourceChanged { path: self.name().into(), change });
+        let mut buffer = vec![0; usize::try_from(len).map_or(COPY_BYTES, |len| len.min(COPY_BYTES))];
+        let mut offset = 0;
+        while offset < len {
+            let wanted = usize::try_from(len - offset).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+            match source.read_at(offset, &mut buffer[..wanted]) {
+                Ok(0) => {
+                    let change = format!("it ends inside of {}", row.head.path);
+                    return Err(Error::SourceChanged { path: self.name().into(), change });
+                }
+                Ok(count) => {
+                    take(&buffer[..count])?;
+                    offset += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.read_failed(error)),
             }
-            take(&buffer[..count])?;
-            offset += count as u64;
         }
         Ok(())
     }
@@ -116,7 +166,7 @@ impl<'e> Content<'e> {
         }
     }
 
-    fn read_failed(&self, source: io::Error) -> Error {
+    pub(crate) fn read_failed(&self, source: io::Error) -> Error {
         match self.repository_failure() {
             Some(error) => error.into(),
             None => Error::Source { action: "read", path: self.name().into(), source },
@@ -192,8 +242,31 @@ impl BackupContent<'_> {
     }
 }
 
+/// The class of a row's bytes; `None` for nested archives, which have none of their own, and for directories.
+#[must_use]
+pub fn class_of(row: &CatalogueRow) -> Option<Class> {
+    let is_directory = row.head.entry().is_some_and(|entry| entry.is_directory());
+    // A class follows from the path alone; only lengths of rows and blocks have to be learned.
+    let label = || Classifier::new().label(&BodyPath::from(&row.head.path), BodySize::declared(&row.head));
+    (row.role != RowRole::Archive && !is_directory).then(|| label().class)
+}
+
+/// Gives the only collection and the only shard of a snapshot the name and the number that the snapshot itself does not say.
+fn name_parts(outline: &mut SnapshotOutline, subject: &Subject) {
+    let [collection] = &mut outline.collections[..] else { return };
+    if collection.name.is_none() {
+        collection.name.clone_from(&subject.collection);
+    }
+    if let ([shard], [note]) = (&mut collection.shards[..], &subject.shards[..]) {
+        shard.id = shard.id.or(note.id);
+    }
+}
+
 /// Refuses paths that no entry of a snapshot may have.
-fn check_entry_path(path: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::EntryPathInvalid`] for empty and absolute paths and such with `..`, at any tar level.
+pub fn check_entry_path(path: &str) -> Result<(), Error> {
     let invalid = |reason| Err(Error::EntryPathInvalid { path: path.to_owned(), reason });
     if path.is_empty() {
         return invalid("it is empty");

@@ -170,6 +170,30 @@ pub enum Error {
         snapshot: String,
         /// The path that was asked for.
         path: String,
+        /// Paths that are there and resemble it, best first.
+        near: Vec<String>,
+    },
+    /// The holes of an entry cannot be expanded.
+    #[error("the holes of entry {path:?} cannot be expanded: {reason}")]
+    EntryNotExpandable {
+        /// The path.
+        path: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// No pack has an id that begins like that.
+    #[error("no pack has an id that begins with {name:?}")]
+    PackNotFound {
+        /// What was asked for.
+        name: String,
+    },
+    /// Several packs have such an id.
+    #[error("{name:?} begins the ids of {} packs: {}", candidates.len(), candidates.join(", "))]
+    PackAmbiguous {
+        /// What was asked for.
+        name: String,
+        /// Their ids, shortened.
+        candidates: Vec<String>,
     },
     /// An entry path is not one.
     #[error("entry path {path:?} cannot be used: {reason}")]
@@ -216,10 +240,12 @@ impl Error {
             | Self::BackupAmbiguous { .. }
             | Self::BackupOrFile { .. }
             | Self::EntryPathInvalid { .. }
+            | Self::EntryNotExpandable { .. }
+            | Self::PackAmbiguous { .. }
             | Self::OptionInvalid { .. } => ErrorKind::FixInput,
             Self::KeepFree { .. } => ErrorKind::NoSpace,
             Self::RebuiltWrong { .. } => ErrorKind::RepositoryDamaged,
-            Self::BackupNotFound { .. } | Self::EntryNotFound { .. } => ErrorKind::NotFound,
+            Self::BackupNotFound { .. } | Self::EntryNotFound { .. } | Self::PackNotFound { .. } => ErrorKind::NotFound,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::ThreadLost { .. } => ErrorKind::OurBug,
         }
@@ -246,6 +272,7 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
         io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => ErrorKind::Retry,
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => ErrorKind::FixInput,
         _ => ErrorKind::StorageFailed,
     }
 }

@@ -1,21 +1,55 @@
 //! Keeps Qdrant snapshots: ingest, restore, verify and inspect them in a deduplicating repository.
-pub mod content;
-pub mod debug;
+//!
+//! **Invariant:** the bytes that went in come back exactly, or an error says which ones will not and why. Knowledge of Qdrant
+//! decides only how well bytes are shared.
+//!
+//! Meet first: [`Repository`], opened by [`open`] or made by [`init`](init()), which lists what is kept; [`Engine`], a repository whose chunks
+//! can be found, with the threads that work on it; [`ingest`](ingest()) and [`restore_to_file`]; [`Content`], the inside of a snapshot, from a file or
+//! from a backup alike. [`select`] gives backups the names that people use.
+//!
+//! ```
+//! use vectar::{CancelToken, Engine, EngineOptions, IngestOptions, IngestOutcome, InitOptions, RestoreOptions, Silent, Source};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let snapshot = directory.path().join("notes.snapshot");
+//! # std::io::Write::write_all(&mut tempfile::NamedTempFile::new_in(directory.path())?.persist(&snapshot)?, b"not a tar, but kept")?;
+//! let (repository, _probe) = vectar::init(&directory.path().join("repository"), &InitOptions::default())?;
+//! let engine = Engine::open(&repository, &EngineOptions::default())?;
+//! let cancel = CancelToken::default();
+//!
+//! let known = repository.records()?.backups;
+//! let outcome = vectar::ingest(&engine, Source::file(&snapshot)?, &IngestOptions::default(), &known, &Silent, &cancel)?;
+//! let IngestOutcome::Stored(committed) = outcome else { unreachable!("the repository was empty") };
+//!
+//! let target = directory.path().join("restored.snapshot");
+//! vectar::restore_to_file(&engine, &committed.record, &target, &RestoreOptions::default(), &Silent, &cancel)?;
+//! assert_eq!(std::fs::read(&target)?, std::fs::read(&snapshot)?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+// Opening, errors, progress.
 mod engine;
 mod error;
-mod find;
-pub mod ingest;
 mod observer;
 mod place;
+
+// In and out.
+pub mod ingest;
 mod rebuild;
 mod restore;
-pub mod select;
 pub mod source;
-pub mod stats;
-pub mod status;
 pub mod verify;
 
-pub use content::Content;
+// Looking and choosing.
+pub mod content;
+pub mod debug;
+mod find;
+mod near;
+pub mod select;
+pub mod stats;
+pub mod status;
+
+pub use content::{Content, class_of};
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind};
 pub use find::{Found, Search, find};
@@ -23,7 +57,7 @@ pub use ingest::{IngestOptions, IngestOutcome, Rehearsal, ingest};
 pub use observer::{CancelToken, Observer, Silent};
 pub use place::{init, open};
 pub use rebuild::{Nowhere, Rebuilt, Target, rebuild};
-pub use restore::{RestoreOptions, Restored, restore_to_file, restore_to_stream};
+pub use restore::{EntryOptions, RestoreOptions, Restored, entry_to_file, restore_to_file, restore_to_stream};
 pub use source::Source;
 
 // What callers of the engine need from the layers below, so that they depend on this crate alone.
@@ -35,10 +69,10 @@ pub use vectar_repository::format::{
     record::{BackupRecord, ClassSpace, ShardNote, Space, Subject},
 };
 pub use vectar_repository::{
-    BackupId, CatchUpStats, Committed, Environment, InitOptions, PackId, RecordList, Repository, RepositoryError, RepositoryId,
-    StoredBytes, SystemEnvironment, TOOL, durability_name,
+    BackupId, CatchUpStats, Committed, Environment, ErrorKind as RepositoryErrorKind, InitOptions, PackId, RecordList,
+    Repository, RepositoryError, RepositoryId, StoredBytes, SystemEnvironment, TOOL, durability_name,
 };
-pub use vectar_tar::{Anomaly, Catalogue, CatalogueRow, ReadAt, RowRole, Severity};
+pub use vectar_tar::{Anomaly, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, TarEntry};
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -80,7 +80,7 @@ pub fn rebuild(
     cancel: &CancelToken,
 ) -> Result<Rebuilt, Error> {
     let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
-    let mut output = Output { target, hasher: Sha256::new(), written: 0 };
+    let mut output = Output { target, cancel, hasher: Sha256::new(), written: 0 };
     thread::scope(|scope| {
         let (windows, fetched) = bounded(WINDOWS_AHEAD);
         let fetching = scope.spawn(|| fetch_windows(engine, &reader, record, windows, cancel));
@@ -185,6 +185,7 @@ fn write_windows(
 /// The target with the digest of what went there.
 struct Output<'t> {
     target: &'t mut dyn Target,
+    cancel: &'t CancelToken,
     hasher: Sha256,
     written: u64,
 }
@@ -213,6 +214,7 @@ impl Output<'_> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.cancel.check()?;
         self.hasher.update(bytes);
         self.target.write(bytes)?;
         self.written += bytes.len() as u64;

@@ -3,15 +3,17 @@
 //! The named module of the engine that writes files which are not part of a repository.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
+use tempfile::{NamedTempFile, TempPath};
 use vectar_repository::format::record::BackupRecord;
+use vectar_tar::CatalogueRow;
 
 use crate::{
+    content::Content,
     engine::Engine,
     error::Error,
     observer::{CancelToken, Observer},
@@ -56,9 +58,7 @@ pub fn restore_to_file(
 ) -> Result<Restored, Error> {
     let sidecar = (!options.no_checksum).then(|| sidecar_path(path));
     for taken in [Some(path), sidecar.as_deref()].into_iter().flatten() {
-        if !options.force && taken.symlink_metadata().is_ok() {
-            return Err(Error::TargetExists { path: taken.to_owned() });
-        }
+        check_free(taken, options.force)?;
     }
     let mut target = TemporaryFile::create(path)?;
     let rebuilt = rebuild(engine, record, &mut target, observer, cancel)?;
@@ -89,6 +89,44 @@ pub fn restore_to_stream(
     Ok(rebuilt)
 }
 
+/// How an entry of a snapshot is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EntryOptions {
+    /// Write the holes of a sparse entry as zeros.
+    pub expand: bool,
+    /// Replace what lies under the name.
+    pub force: bool,
+}
+
+/// Writes the bytes of one entry into the file `path` and returns how many there were.
+///
+/// # Errors
+/// [`Error::TargetExists`] without `force`; else what reading the entry meets. The temporary file is removed; a file that lay
+/// under the name is untouched.
+pub fn entry_to_file(
+    content: &Content<'_>,
+    row: &CatalogueRow,
+    path: &Path,
+    options: &EntryOptions,
+    cancel: &CancelToken,
+) -> Result<u64, Error> {
+    check_free(path, options.force)?;
+    let mut target = TemporaryFile::create(path)?;
+    let mut written = 0;
+    let take = |bytes: &[u8]| {
+        cancel.check()?;
+        written += bytes.len() as u64;
+        target.write(bytes)
+    };
+    match options.expand {
+        true => content.read_expanded(row, take)?,
+        false => content.read_entry(row, take)?,
+    }
+    target.publish(path, options.force)?;
+    sync_directory(path)?;
+    Ok(written)
+}
+
 struct StreamTarget<'s> {
     stream: &'s mut (dyn Write + Send),
 }
@@ -103,34 +141,38 @@ fn stream_failed(source: io::Error) -> Error {
     Error::Target { action: "write to", path: PathBuf::from("-"), source }
 }
 
-/// A file that disappears unless it is published.
+/// A private file (mode 0600) that disappears unless it is published.
+///
+/// Its name is random and does not depend on the target's: nobody can lay a link there beforehand, and it is never too long.
 #[derive(Debug)]
 struct TemporaryFile {
     file: File,
-    path: PathBuf,
-    published: bool,
+    path: TempPath,
 }
 
 impl TemporaryFile {
     fn create(target: &Path) -> Result<Self, Error> {
-        let name = target.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = name.ok_or_else(|| target_failed("write", target)(io::Error::other("it names no file")))?;
-        let path = target.with_file_name(format!(".{name}.{}.vectar-partial", std::process::id()));
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(target_failed("create", &path))?;
-        Ok(Self { file, path, published: false })
+        if target.file_name().is_none() {
+            return Err(target_failed("write", target)(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it names no file",
+            )));
+        }
+        let directory = directory_of(target);
+        let (file, path) = tempfile::Builder::new()
+            .prefix(".vectar-")
+            .suffix(".partial")
+            .tempfile_in(directory)
+            .map(NamedTempFile::into_parts)
+            .map_err(target_failed("create a file in", directory))?;
+        Ok(Self { file, path })
     }
 
-    fn publish(mut self, target: &Path, force: bool) -> Result<(), Error> {
+    fn publish(self, target: &Path, force: bool) -> Result<(), Error> {
         self.file.sync_all().map_err(target_failed("make durable", &self.path))?;
-        give_name(&self.path, target, force)?;
-        self.published = true;
-        Ok(())
+        check_free(target, force)?;
+        // What is left under the temporary name goes away with `self`.
+        give_name(&self.path, target, force)
     }
 }
 
@@ -140,12 +182,16 @@ impl Target for TemporaryFile {
     }
 }
 
-impl Drop for TemporaryFile {
-    #[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
-    fn drop(&mut self) {
-        if !self.published {
-            // What was being restored is reported already; a file left behind says by its name what it is.
-            let _ = std::fs::remove_file(&self.path);
+/// Refuses a name that is taken. With `force` a file or a link may be replaced; a device or a directory never is.
+fn check_free(path: &Path, force: bool) -> Result<(), Error> {
+    match path.symlink_metadata() {
+        // Nothing is there; if the path itself is at fault, creating a file beside it says so.
+        Err(_) => Ok(()),
+        Ok(_) if !force => Err(Error::TargetExists { path: path.to_owned() }),
+        Ok(metadata) if metadata.is_file() || metadata.is_symlink() => Ok(()),
+        Ok(_) => {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a link to one");
+            Err(target_failed("replace", path)(source))
         }
     }
 }
@@ -157,7 +203,7 @@ fn give_name(temporary: &Path, target: &Path, force: bool) -> Result<(), Error> 
         return std::fs::rename(temporary, target).map_err(target_failed("rename to", target));
     }
     match std::fs::hard_link(temporary, target) {
-        Ok(()) => std::fs::remove_file(temporary).map_err(target_failed("remove", temporary)),
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(Error::TargetExists { path: target.to_owned() })
         }
@@ -171,10 +217,7 @@ fn give_name(temporary: &Path, target: &Path, force: bool) -> Result<(), Error> 
 
 #[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
 fn sync_directory(path: &Path) -> Result<(), Error> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     match File::open(directory).and_then(|directory| directory.sync_all()) {
         Ok(()) => Ok(()),
         // Some network file systems refuse this for directories; the file's own bytes are durable.
@@ -188,6 +231,13 @@ fn sync_directory(path: &Path) -> Result<(), Error> {
             Ok(())
         }
         Err(source) => Err(target_failed("make durable", directory)(source)),
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

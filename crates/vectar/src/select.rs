@@ -1,6 +1,9 @@
 //! Naming backups, and choosing among them.
 
-use std::{collections::BTreeMap, path::Path, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+};
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use vectar_repository::format::record::BackupRecord;
@@ -98,7 +101,7 @@ impl Filter {
             for record in &fitting {
                 newest.entry(Group::of(record)).or_default().push(record);
             }
-            let mut kept: Vec<_> = Vec::new();
+            let mut kept: HashSet<_> = HashSet::new();
             for mut group in newest.into_values() {
                 group.sort_by_key(|record| (record.taken_or_stored_at(), record.stored_at));
                 kept.extend(group.iter().rev().take(latest).map(|record| record.id));
@@ -210,18 +213,11 @@ pub fn many<'r>(name: &str, records: &'r [BackupRecord], filter: &Filter) -> Res
         return newest(name, fitting.into_iter().filter(of_collection).collect(), before).map(|record| vec![record]);
     }
     let by_id = |record: &&BackupRecord| name.len() >= ID_PREFIX_MIN && record.id.to_string().starts_with(name);
-    let by_id: Vec<_> = fitting.iter().copied().filter(by_id).collect();
-    if !by_id.is_empty() {
-        return match by_id.len() {
-            1 => Ok(by_id),
-            _ => Err(ambiguous(name, &by_id)),
-        };
-    }
-    let by_name: Vec<_> = fitting.into_iter().filter(|record| record.subject.name == name).collect();
-    match by_name.len() {
+    let meant: Vec<_> = fitting.into_iter().filter(|record| by_id(record) || record.subject.name == name).collect();
+    match meant.len() {
         0 => Err(Error::BackupNotFound { name: name.to_owned(), reason: None }),
-        1 => Ok(by_name),
-        _ => Err(ambiguous(name, &by_name)),
+        1 => Ok(meant),
+        _ => Err(ambiguous(name, &meant)),
     }
 }
 

@@ -14,6 +14,12 @@ pub const PACK_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
 const PACK_BYTES_MIN: u64 = 64 * 1024;
 const PACK_BYTES_LIMIT: u64 = 1024 * 1024 * 1024;
 
+/// Below this a node holds so few items that lists of lists would nest too deep to be read.
+const NODE_CUT_LOWEST: u32 = 1024;
+
+/// The same for the latest cut, which must leave room for the longest literal.
+const NODE_CUT_MAX_LOWEST: u32 = 4 * 1024;
+
 /// The repository's configuration. Written once by `init`; later only by an explicit command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -49,7 +55,8 @@ pub struct NodeCut {
     pub min_bytes: u32,
     /// Aimed-at distance between cuts.
     pub avg_bytes: u32,
-    /// A cut at this many bytes at the latest; at most [`NODE_BYTES_MAX`](super::node::NODE_BYTES_MAX).
+    /// A cut at this many bytes at the latest; at most half of [`NODE_BYTES_MAX`](super::node::NODE_BYTES_MAX), because sizes
+    /// are estimated while a node grows.
     pub max_bytes: u32,
 }
 
@@ -106,7 +113,11 @@ impl Config {
         Ok(config)
     }
 
-    fn validate(&self) -> Result<(), FormatError> {
+    /// Says whether this version can work by these values.
+    ///
+    /// # Errors
+    /// [`FormatError::Invalid`] with the first value that is impossible.
+    pub fn validate(&self) -> Result<(), FormatError> {
         let what = "config";
         if self.format == 0 {
             return Err(FormatError::invalid(what, "format version 0 was never written"));
@@ -124,8 +135,8 @@ impl Config {
             ));
         }
         let NodeCut { min_bytes, avg_bytes, max_bytes } = self.node_cut;
-        let ordered = 64 <= min_bytes && min_bytes <= avg_bytes && avg_bytes <= max_bytes;
-        if !ordered || max_bytes as usize > super::node::NODE_BYTES_MAX {
+        let ordered = NODE_CUT_LOWEST <= min_bytes && min_bytes <= avg_bytes && avg_bytes <= max_bytes;
+        if !ordered || max_bytes < NODE_CUT_MAX_LOWEST || max_bytes as usize > super::node::NODE_BYTES_MAX / 2 {
             return Err(FormatError::invalid(
                 what,
                 format_args!("recipe nodes of {min_bytes}/{avg_bytes}/{max_bytes} bytes are not usable"),

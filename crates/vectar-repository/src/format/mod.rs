@@ -49,8 +49,8 @@ pub enum FormatError {
         /// How many there are.
         found: u64,
     },
-    /// The first bytes are not the ones this structure starts with.
-    #[error("{what} does not start with its magic bytes")]
+    /// The bytes that mark this structure are not there.
+    #[error("{what} lacks its magic bytes")]
     Magic {
         /// The structure that was expected.
         what: &'static str,

@@ -19,8 +19,15 @@ use super::{Fields, FormatError, varint};
 /// Largest encoded node, in bytes, before its codec.
 pub const NODE_BYTES_MAX: usize = 256 * 1024;
 
+/// How deep the nodes of one list may lie above each other. Each holds dozens of items, so this is never reached.
+pub const LIST_DEPTH_MAX: usize = 12;
+
 /// How deep nodes may refer to nodes. Hashes make cycles impossible; this bounds the stack of every walk.
-pub const NODE_DEPTH_MAX: usize = 32;
+///
+/// A recipe nests lists: one for each tar level, of which the engine enters nine, and one for a body.
+pub const NODE_DEPTH_MAX: usize = 128;
+
+const _: () = assert!(NODE_DEPTH_MAX >= 10 * LIST_DEPTH_MAX, "what can be written can be read");
 
 const NODE_VERSION: u8 = 1;
 const WHAT: &str = "recipe node";
@@ -117,6 +124,11 @@ impl RecipeNode {
     /// Any [`FormatError`]: an unknown version or tag, ids or items that run past the end, empty items, lengths that
     /// do not add up to the node's.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        if bytes.len() > NODE_BYTES_MAX {
+            let reason =
+                format_args!("it has {} bytes, at most {NODE_BYTES_MAX} are possible", bytes.len()).to_string();
+            return Err(FormatError::invalid(WHAT, reason));
+        }
         let mut fields = Fields::new(WHAT, bytes);
         let version = fields.u8()?;
         if version > NODE_VERSION {

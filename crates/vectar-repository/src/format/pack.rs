@@ -33,6 +33,7 @@ const FOOTER_BODY_BYTES: usize = 72;
 const PACK_MAGIC: &[u8; 8] = b"VCTRPACK";
 const RECORD_MAGIC: &[u8; 4] = b"VREC";
 const FOOTER_MAGIC: &[u8; 8] = b"VCTRFOOT";
+/// The last byte is the version of pack, footer and trailer as an ASCII digit: whoever reads a pack begins here.
 const TRAILER_MAGIC: &[u8; 8] = b"VCTREND1";
 const PACK_VERSION: u16 = 1;
 
@@ -398,7 +399,12 @@ impl Trailer {
         let start = suffix.len().checked_sub(PACK_TRAILER_BYTES as usize).ok_or(short)?;
         let (body, magic) = suffix[start..].split_at(PACK_TRAILER_BYTES as usize - 8);
         if magic != TRAILER_MAGIC {
-            return Err(FormatError::Magic { what });
+            return Err(match (magic.strip_prefix(&TRAILER_MAGIC[..7]), u64::from(PACK_VERSION)) {
+                (Some([digit @ b'2'..=b'9']), supported) => {
+                    FormatError::NewerVersion { what, found: u64::from(digit - b'0'), supported }
+                }
+                _ => FormatError::Magic { what },
+            });
         }
         check_crc(what, body)?;
         let mut fields = Fields::new(what, body);

@@ -40,26 +40,34 @@ pub struct CatchUpStats {
 }
 
 impl ChunkIndex {
-    /// Lists the packs and marks, reads the footers it lacks, drops packs that are gone.
+    /// Lists the marks and packs, reads the footers it lacks, drops packs that are gone.
     ///
-    /// A pack that cannot be read is reported and left out; the rest is usable.
+    /// A pack that cannot be read is reported and left out; the rest is usable. A pack that has another length than its footer was
+    /// read at counts as gone and is looked at afresh.
     ///
     /// # Errors
     /// The listing failed, or redb did. What was added before stays.
     pub fn catch_up(&self, backend: &dyn Backend) -> Result<CatchUpStats, RepositoryError> {
-        let listed = list_packs(backend)?;
-        let unsound = list_marks(backend)?;
+        // From the listing on: a pack that another thread adds meanwhile must not look gone for want of being listed.
+        let _turn = self.take_turn();
+        let Present { packs: listed, marked } = list_present(backend)?;
         let known = known_packs(&self.database)?;
-        let gone: HashMap<PackId, u32> =
-            known.iter().filter(|(id, _)| !listed.contains_key(id)).map(|(id, number)| (*id, *number)).collect();
+        let gone: HashMap<PackId, u32> = known
+            .iter()
+            .filter(|(id, (_, object_len))| listed.get(id) != Some(object_len))
+            .map(|(id, (number, _))| (*id, *number))
+            .collect();
         let mut stats =
             CatchUpStats { packs: listed.len() as u64, dropped: gone.len() as u64, ..CatchUpStats::default() };
-        if !gone.is_empty() {
-            drop_packs(&self.database, &gone)?;
+        let number_of = |id: &PackId| known.get(id).map(|(number, _)| *number);
+        let unsound: HashSet<u32> = marked.iter().filter_map(number_of).collect();
+        let marks = marks_digest(&marked);
+        if !gone.is_empty() || (!unsound.is_empty() && meta(&self.database, tables::MARKS_SEEN)? != Some(marks)) {
+            resettle(&self.database, &gone, &unsound, marks)?;
         }
-        let by_number =
-            known.into_iter().filter(|(id, _)| !gone.contains_key(id)).map(|(id, number)| (number, id)).collect();
-        *self.known_mut() = KnownPacks { by_number, unsound };
+        let kept = known.into_iter().filter(|(id, _)| !gone.contains_key(id));
+        let by_number = kept.map(|(id, (number, _))| (number, id)).collect();
+        *self.known_mut() = KnownPacks { by_number, unsound: marked };
 
         let have = self.pack_ids();
         let mut lacking: Vec<(PackId, u64)> = listed.into_iter().filter(|(id, _)| !have.contains(id)).collect();
@@ -73,13 +81,34 @@ impl ChunkIndex {
                         adding.add(*id, *object_len, &footer, &verbatim)?;
                         stats.added += 1;
                     }
+                    // Pruned between the listing and now.
+                    Err(RepositoryError::Backend(error)) if error.is_object_missing() => stats.packs -= 1,
                     Err(error) => stats.unreadable.push((*id, error)),
                 }
             }
-            adding.commit(self)?;
+            adding.commit()?;
         }
         Ok(stats)
     }
+}
+
+/// The packs that lie in a repository, and which of them a new backup must not rely on.
+#[derive(Debug)]
+pub(crate) struct Present {
+    /// Every pack with the length of its object.
+    pub(crate) packs: HashMap<PackId, u64>,
+    /// Condemned or quarantined packs, present or not.
+    pub(crate) marked: HashSet<PackId>,
+}
+
+/// Lists marks and packs.
+///
+/// The marks come first. Prune removes a pack before its mark, so a pack that is listed after its mark was seen to be absent is
+/// not one that prune is about to take; the other way round both could vanish between the two listings, and the pack would look
+/// present and unmarked.
+pub(crate) fn list_present(backend: &dyn Backend) -> Result<Present, RepositoryError> {
+    let marked = list_marks(backend)?;
+    Ok(Present { packs: list_packs(backend)?, marked })
 }
 
 /// Lists all packs with their lengths. Objects below `packs/` with other names are none of ours and passed over.
@@ -87,7 +116,8 @@ pub(crate) fn list_packs(backend: &dyn Backend) -> Result<HashMap<PackId, u64>, 
     let mut packs = HashMap::new();
     for object in backend.list_all(&keys::packs()) {
         let object = object?;
-        if let Some(id) = keys::pack_id_of(&object.key) {
+        // Under any other key it could be listed, but never read.
+        if let Some(id) = keys::pack_id_of(&object.key).filter(|id| keys::pack(id) == object.key) {
             packs.insert(id, object.meta.object_bytes);
         }
     }
@@ -95,7 +125,7 @@ pub(crate) fn list_packs(backend: &dyn Backend) -> Result<HashMap<PackId, u64>, 
 }
 
 /// Lists the packs that are condemned or quarantined.
-pub(crate) fn list_marks(backend: &dyn Backend) -> Result<HashSet<PackId>, RepositoryError> {
+fn list_marks(backend: &dyn Backend) -> Result<HashSet<PackId>, RepositoryError> {
     let mut marked = HashSet::new();
     for prefix in [keys::condemned(), keys::quarantine()] {
         for object in backend.list_all(&prefix) {
@@ -147,7 +177,8 @@ fn verbatim(suffix: &[u8], object_len: u64) -> Vec<u8> {
     suffix[end - trailer.footer_len as usize..end].to_vec()
 }
 
-fn known_packs(database: &Database) -> Result<HashMap<PackId, u32>, RepositoryError> {
+/// Number and length of every pack in the index.
+fn known_packs(database: &Database) -> Result<HashMap<PackId, (u32, u64)>, RepositoryError> {
     let read = index_error("reading the pack table");
     let transaction = database.begin_read().map_err(index_error("opening a view"))?;
     let table = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
@@ -155,39 +186,67 @@ fn known_packs(database: &Database) -> Result<HashMap<PackId, u32>, RepositoryEr
     for row in table.iter().map_err(&read)? {
         let (key, value) = row.map_err(&read)?;
         if let Some(pack) = PackValue::decode(value.value()) {
-            known.insert(tables::pack_id(key.value()), pack.number);
+            known.insert(tables::pack_id(key.value()), (pack.number, pack.object_len));
         }
     }
     Ok(known)
 }
 
-/// Removes packs and what only they held. A chunk that another pack holds too is found there again.
+/// A number that differs when other packs are marked.
+fn marks_digest(marked: &HashSet<PackId>) -> u64 {
+    let mut sorted: Vec<&PackId> = marked.iter().collect();
+    sorted.sort_unstable();
+    let mut hasher = blake3::Hasher::new();
+    sorted.iter().for_each(|id| {
+        hasher.update(id.as_bytes());
+    });
+    u64::from_le_bytes(*hasher.finalize().as_bytes().first_chunk().expect("a BLAKE3 hash has 32 bytes"))
+}
+
+fn meta(database: &Database, name: &str) -> Result<Option<u64>, RepositoryError> {
+    let transaction = database.begin_read().map_err(index_error("opening a view"))?;
+    let table = transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
+    Ok(table.get(name).map_err(index_error("reading the meta table"))?.map(|value| value.value()))
+}
+
+/// Removes packs and what only they held. A chunk that another pack holds too is found there from now on, and so is one whose
+/// pack was marked while a sound one has it.
 ///
-/// Reads every kept footer: 48 bytes a chunk. It happens after a prune, not in daily work.
-fn drop_packs(database: &Database, gone: &HashMap<PackId, u32>) -> Result<(), RepositoryError> {
+/// Reads every kept footer: 48 bytes a chunk. It happens after a prune or a quarantine, not in daily work.
+fn resettle(
+    database: &Database,
+    gone: &HashMap<PackId, u32>,
+    unsound: &HashSet<u32>,
+    marks: u64,
+) -> Result<(), RepositoryError> {
     let action = index_error("dropping packs");
     let numbers: HashSet<u32> = gone.values().copied().collect();
     let transaction = database.begin_write().map_err(index_error("dropping packs"))?;
     {
+        let mut meta = transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
         let mut packs = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
         let mut chunks = transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
         let mut bodies = transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
+        meta.insert(tables::MARKS_SEEN, marks).map_err(&action)?;
         for id in gone.keys() {
             packs.remove(id.as_bytes()).map_err(&action)?;
         }
-        chunks.retain(|_, value| !numbers.contains(&ChunkValue::decode(value).pack_number)).map_err(&action)?;
-        bodies.retain(|_, _| false).map_err(&action)?;
+        if !gone.is_empty() {
+            chunks.retain(|_, value| !numbers.contains(&ChunkValue::decode(value).pack_number)).map_err(&action)?;
+            bodies.retain(|_, _| false).map_err(&action)?;
+        }
         for row in packs.iter().map_err(&action)? {
             let (_, value) = row.map_err(&action)?;
-            let Some(pack) = PackValue::decode(value.value()) else {
-                continue;
-            };
-            let Some(footer) = pack.footer() else {
+            let Some((pack, footer)) =
+                PackValue::decode(value.value()).and_then(|pack| Some((pack.number, pack.footer()?)))
+            else {
                 continue;
             };
             for entry in &footer.entries {
-                if chunks.get(&entry.head.id).map_err(&action)?.is_none() {
-                    chunks.insert(&entry.head.id, &ChunkValue::new(pack.number, entry).encode()).map_err(&action)?;
+                let found = chunks.get(&entry.head.id).map_err(&action)?;
+                let found = found.map(|value| ChunkValue::decode(value.value()).pack_number);
+                if found.is_none_or(|found| unsound.contains(&found) && !unsound.contains(&pack)) {
+                    chunks.insert(&entry.head.id, &ChunkValue::new(pack, entry).encode()).map_err(&action)?;
                 }
             }
             for body in &footer.bodies {
@@ -199,21 +258,22 @@ fn drop_packs(database: &Database, gone: &HashMap<PackId, u32>) -> Result<(), Re
 }
 
 /// A transaction that adds packs; they become known when it commits.
-pub(super) struct Adding {
+pub(super) struct Adding<'i> {
+    index: &'i ChunkIndex,
     transaction: WriteTransaction,
     next_number: u32,
     added: Vec<(u32, PackId)>,
 }
 
-impl Adding {
-    pub(super) fn begin(index: &ChunkIndex) -> Result<Self, RepositoryError> {
+impl<'i> Adding<'i> {
+    pub(super) fn begin(index: &'i ChunkIndex) -> Result<Self, RepositoryError> {
         let transaction = index.database.begin_write().map_err(index_error("beginning to add packs"))?;
         let next_number = {
             let meta = transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
             let next = meta.get("next-pack").map_err(index_error("reading the meta table"))?;
             next.map_or(0, |value| value.value()) as u32
         };
-        Ok(Self { transaction, next_number, added: Vec::new() })
+        Ok(Self { index, transaction, next_number, added: Vec::new() })
     }
 
     pub(super) fn add(
@@ -224,14 +284,26 @@ impl Adding {
         verbatim: &[u8],
     ) -> Result<(), RepositoryError> {
         let action = index_error("adding a pack");
-        let number = self.next_number;
-        self.next_number += 1;
         let mut packs = self.transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
         let mut chunks = self.transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
         let mut bodies = self.transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
+        let known = self.index.known();
+        let row =
+            packs.get(id.as_bytes()).map_err(&action)?.and_then(|row| Some(PackValue::decode(row.value())?.number));
+        if row.is_some_and(|number| known.by_number.contains_key(&number)) {
+            return Ok(());
+        }
+        let number = self.next_number;
+        self.next_number += 1;
         let value = PackValue { number, object_len, footer: verbatim }.encode();
         packs.insert(id.as_bytes(), value.as_slice()).map_err(&action)?;
+        let unsound = known.unsound.contains(&id);
         for entry in &footer.entries {
+            // Of two copies the one that can be relied on is kept in sight.
+            let other = chunks.get(&entry.head.id).map_err(&action)?.map(|value| ChunkValue::decode(value.value()));
+            if unsound && other.is_some_and(|other| other.location(&known).is_some()) {
+                continue;
+            }
             chunks.insert(&entry.head.id, &ChunkValue::new(number, entry).encode()).map_err(&action)?;
         }
         for body in &footer.bodies {
@@ -241,13 +313,13 @@ impl Adding {
         Ok(())
     }
 
-    pub(super) fn commit(self, index: &ChunkIndex) -> Result<(), RepositoryError> {
+    pub(super) fn commit(self) -> Result<(), RepositoryError> {
         {
             let mut meta = self.transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
             meta.insert("next-pack", u64::from(self.next_number)).map_err(index_error("writing the meta table"))?;
         }
         self.transaction.commit().map_err(index_error("adding packs"))?;
-        index.known_mut().by_number.extend(self.added);
+        self.index.known_mut().by_number.extend(self.added);
         Ok(())
     }
 }

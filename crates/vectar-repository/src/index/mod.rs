@@ -13,14 +13,14 @@ mod tables;
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
-    sync::RwLock,
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 use vectar_chunk::{BodyDigest, NodeId};
 
 pub use catch_up::{CatchUpStats, read_footer};
-pub(crate) use catch_up::{list_marks, list_packs};
+pub(crate) use catch_up::{Present, list_packs, list_present};
 pub use place::{INDEX_SLOTS, IndexPlace, remove_files};
 
 use crate::{
@@ -64,6 +64,8 @@ pub struct ChunkIndex {
     database: Database,
     place: IndexPlace,
     packs: RwLock<KnownPacks>,
+    /// Held while packs are added or dropped: what is known must follow what the tables hold.
+    turn: Mutex<()>,
 }
 
 /// What the last listing showed.
@@ -84,7 +86,7 @@ impl ChunkIndex {
     /// [`RepositoryError::Index`] only when not even an index in memory can be made.
     pub fn open(directory: Option<&Path>, repository: RepositoryId) -> Result<Self, RepositoryError> {
         let (database, place) = place::open(directory, repository)?;
-        Ok(Self { database, place, packs: RwLock::default() })
+        Ok(Self { database, place, packs: RwLock::default(), turn: Mutex::default() })
     }
 
     /// Where the index lies.
@@ -120,11 +122,12 @@ impl ChunkIndex {
         &self,
         packs: impl IntoIterator<Item = (PackId, u64, &'a PackFooter, &'a [u8])>,
     ) -> Result<(), RepositoryError> {
+        let _turn = self.take_turn();
         let mut adding = catch_up::Adding::begin(self)?;
         for (id, object_len, footer, verbatim) in packs {
             adding.add(id, object_len, footer, verbatim)?;
         }
-        adding.commit(self)
+        adding.commit()
     }
 
     /// Packs that the last catch-up saw.
@@ -144,6 +147,17 @@ impl ChunkIndex {
         Ok(found.and_then(|value| PackValue::decode(value.value())?.footer()))
     }
 
+    /// The length of a pack when its footer was read.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn pack_len(&self, pack: &PackId) -> Result<Option<u64>, RepositoryError> {
+        let transaction = self.database.begin_read().map_err(index_error("opening a view"))?;
+        let table = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
+        let found = table.get(pack.as_bytes()).map_err(index_error("reading the pack table"))?;
+        Ok(found.and_then(|value| Some(PackValue::decode(value.value())?.object_len)))
+    }
+
     /// How many chunks, nodes and packs are known.
     ///
     /// # Errors
@@ -158,6 +172,10 @@ impl ChunkIndex {
             records: chunks.len().map_err(&count)?,
             bodies: bodies.len().map_err(&count)?,
         })
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> std::sync::RwLockReadGuard<'_, KnownPacks> {

@@ -15,7 +15,10 @@ use crate::{
 /// Raised whenever the tables change; another number in the file makes it start empty.
 pub(super) const INDEX_VERSION: u64 = 1;
 
-/// `version`, `repository` (two halves), `next-pack`.
+/// Name in [`META`] of the digest of the marks that the chunk table was last settled by.
+pub(super) const MARKS_SEEN: &str = "marks-seen";
+
+/// `version`, `repository` (two halves), `next-pack`, `marks-seen`.
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 /// Pack name → [`PackValue`].
 pub(super) const PACKS: TableDefinition<'static, &[u8; 32], &[u8]> = TableDefinition::new("packs");

@@ -7,15 +7,15 @@ use vectar_chunk::NodeId;
 
 use super::{Ingest, PackPublisher, publisher::PublishedPack};
 use crate::{
-    error::RepositoryError,
+    error::{ErrorKind, RepositoryError},
     format::{
         frame::{self, FrameKind},
         ids::{BackupId, PackId},
         ingest_marks::Pending,
         keys,
-        record::{BackupRecord, Space, Subject},
+        record::{BackupRecord, RECORD_BYTES_MAX, Space, Subject},
     },
-    index::{list_marks, list_packs},
+    index::{Present, list_packs, list_present},
     reader::ChunkReader,
     repository::TOOL,
 };
@@ -59,7 +59,8 @@ impl Ingest<'_> {
     /// Publishes the backup whose recipe is `root`, which covers `covered` bytes.
     ///
     /// # Errors
-    /// Whatever stops it before the record is published leaves no backup; the packs stay and are of use to the next try.
+    /// Whatever stops it before the record is published leaves no backup; the packs stay and are of use to the next try. An error
+    /// of the storage in the last step may leave the backup published: whether it is, the next listing says.
     pub fn commit(mut self, root: NodeId, covered: u64, draft: RecordDraft) -> Result<Committed, RepositoryError> {
         if covered != draft.bytes {
             return Err(RepositoryError::LayoutWrong { covered, expected: draft.bytes });
@@ -67,6 +68,7 @@ impl Ingest<'_> {
         let id = BackupId::from_bytes(self.repository.random());
         let mut own = self.publish_packs()?;
         let pending_key = keys::pending(&id);
+        self.announced.push(pending_key.clone());
         let mut attempts = 0;
         loop {
             self.publish_pending(&pending_key, id, &own)?;
@@ -80,7 +82,7 @@ impl Ingest<'_> {
         let record = self.publish_record(id, root, draft, &own)?;
         let pack_bytes: u64 = own.iter().map(|pack| pack.len).sum();
         let record_bytes = record.encode().len() as u64;
-        self.clean_up(&pending_key);
+        self.withdraw();
         let summary = format!("stored {} ({} bytes) as {}", record.subject.name, record.bytes, id.short());
         let event_bytes = self.repository.log_event("ingest", Some(id), summary).unwrap_or_else(|error| {
             tracing::warn!(%error, "the backup is stored, but the log has no line for it");
@@ -94,11 +96,26 @@ impl Ingest<'_> {
         self.seal_all()?;
         let publisher = self.publisher.as_mut().ok_or(RepositoryError::ThreadLost { task: "writes packs" })?;
         let own = publisher.finish()?;
-        let keys: Vec<ObjectKey> =
-            own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).map(|id| keys::pack(&id)).collect();
-        self.repository.backend.sync(&keys)?;
+        self.make_durable(&own)?;
         self.index_packs(&own);
         Ok(own)
+    }
+
+    /// One barrier over all packs the backup relies on. A pack of others that went away meanwhile is left out here; the fresh
+    /// listing to come finds it missing.
+    fn make_durable(&self, own: &[PublishedPack]) -> Result<(), RepositoryError> {
+        let backend = &*self.repository.backend;
+        let key_of = |id: &PackId| keys::pack(id);
+        let own = own.iter().map(|pack| keys::pack(&pack.id));
+        let keys: Vec<ObjectKey> = own.clone().chain(self.relied_on.iter().map(key_of)).collect();
+        match backend.sync(&keys) {
+            Err(error) if error.is_object_missing() => {
+                let present = list_packs(backend)?;
+                let still = self.relied_on.iter().filter(|id| present.contains_key(id)).map(key_of);
+                Ok(backend.sync(&own.chain(still).collect::<Vec<_>>())?)
+            }
+            result => Ok(result?),
+        }
     }
 
     fn index_packs(&self, packs: &[PublishedPack]) {
@@ -117,16 +134,19 @@ impl Ingest<'_> {
         Ok(self.repository.backend.sync(std::slice::from_ref(key))?)
     }
 
-    /// Lists packs and marks afresh, after the pending object became visible; returns the needed packs that are gone or marked.
+    /// Lists marks and packs afresh, after the pending object became visible; returns the needed packs that are marked, gone, or of
+    /// another length than the one whose footer is known.
     fn unsound_of(&self, own: &[PublishedPack]) -> Result<HashSet<PackId>, RepositoryError> {
-        let backend = &*self.repository.backend;
-        let present = list_packs(backend)?;
-        let marked = list_marks(backend)?;
-        let needed = own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied());
-        Ok(needed.filter(|id| !present.contains_key(id) || marked.contains(id)).collect())
+        let Present { packs, marked } = list_present(&*self.repository.backend)?;
+        let mut needed: Vec<(PackId, Option<u64>)> = own.iter().map(|pack| (pack.id, Some(pack.len))).collect();
+        for id in &self.relied_on {
+            needed.push((*id, self.repository.index().pack_len(id)?));
+        }
+        let is_sound = |id, len: &Option<u64>| len.is_some() && packs.get(id) == len.as_ref() && !marked.contains(id);
+        Ok(needed.iter().filter(|(id, len)| !is_sound(id, len)).map(|(id, _)| *id).collect())
     }
 
-    /// Stores everything that lies in `lost` packs again, read from them while they exist.
+    /// Finds everything the backup needs once more and stores what lies in `lost` packs again, read from them while they exist.
     fn copy_out(
         &mut self,
         id: BackupId,
@@ -140,19 +160,23 @@ impl Ingest<'_> {
         if attempt > COPY_OUT_ATTEMPTS_MAX {
             return Err(gone(first));
         }
+        // What prune or another client put elsewhere meanwhile is found there.
+        self.repository.catch_up()?;
         let reader = ChunkReader::new(self.repository, COPY_OUT_CACHE_BYTES);
-        let needed = reader.ids_behind(&root).map_err(|_| gone(first))?;
+        let needed = reader.ids_behind(&root).map_err(|error| lost_or(error, gone(first)))?;
         self.publisher = Some(PackPublisher::start(self.repository.backend.clone()));
-        for needed_id in needed {
-            let location = self.repository.index().locate(&needed_id)?;
-            let Some(location) = location.filter(|location| lost.contains(&location.pack)) else {
-                continue;
-            };
-            let record = reader.stored_record(&location, &needed_id).map_err(|_| gone(location.pack))?;
-            self.append(record)?;
-        }
-        self.relied_on.retain(|pack| !lost.contains(pack));
         own.retain(|pack| !lost.contains(&pack.id));
+        self.relied_on.clear();
+        for needed_id in needed {
+            // An id that is nowhere must stop the backup; to pass over it would publish a record with a hole.
+            let location = self.repository.index().locate(&needed_id)?.ok_or_else(|| gone(first))?;
+            if lost.contains(&location.pack) {
+                let record = reader.stored_record(&location, &needed_id);
+                self.append(record.map_err(|error| lost_or(error, gone(location.pack)))?)?;
+            } else if !own.iter().any(|pack| pack.id == location.pack) {
+                self.relied_on.insert(location.pack);
+            }
+        }
         own.extend(self.publish_packs()?);
         Ok(())
     }
@@ -183,19 +207,22 @@ impl Ingest<'_> {
             space,
             tool,
         };
-        let key = keys::record(&id, 0);
-        self.repository.put_small(&key, record.encode())?;
+        let (key, encoded) = (keys::record(&id, 0), record.encode());
+        let record_bytes = encoded.len() as u64;
+        if record_bytes > RECORD_BYTES_MAX {
+            return Err(RepositoryError::RecordTooLong { backup: id, record_bytes, max: RECORD_BYTES_MAX });
+        }
+        self.repository.put_small(&key, encoded)?;
         self.repository.backend.sync(std::slice::from_ref(&key))?;
-        self.committed = true;
         Ok(record)
     }
+}
 
-    /// Takes back what announced the ingest. The backup is published; what fails here dies of age.
-    fn clean_up(&self, pending: &ObjectKey) {
-        for key in [pending, &keys::intent(&self.nonce)] {
-            if let Err(error) = self.repository.backend.delete(key) {
-                tracing::debug!(%error, %key, "a mark of a finished ingest stays behind");
-            }
-        }
+/// What to report when something needed cannot be read: that it is lost, unless the storage only stumbled.
+fn lost_or(error: RepositoryError, gone: RepositoryError) -> RepositoryError {
+    match (&error, error.kind()) {
+        (RepositoryError::Backend(inner), _) if inner.is_object_missing() => gone,
+        (_, ErrorKind::RepositoryDamaged) => gone,
+        _ => error,
     }
 }

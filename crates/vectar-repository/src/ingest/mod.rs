@@ -6,7 +6,7 @@
 //! 2. Packs, each named by the hash of its bytes.
 //! 3. One barrier over all packs the backup relies on, also those that others wrote.
 //! 4. `pending/<id>`, naming these packs.
-//! 5. A fresh listing of packs and marks: every pack of the list must be there and unmarked; what lies in a marked one is copied
+//! 5. A fresh listing of marks, then of packs: every pack of the list must be there and unmarked; what lies in a marked one is copied
 //!    out, else nothing is published.
 //! 6. `backups/<id>/0000000000`: the commit.
 //!
@@ -20,6 +20,7 @@ mod publisher;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use vectar_backend::ObjectKey;
 use vectar_chunk::{BodyDigest, ChunkId, NodeId};
 
 pub use commit::{Committed, RecordDraft};
@@ -32,7 +33,7 @@ use crate::{
         ids::{IngestNonce, PackId},
         ingest_marks::Intent,
         keys,
-        node::RecipeNode,
+        node::{NODE_BYTES_MAX, RecipeNode},
         pack::{BodyEntry, PackKind, RecordKind},
     },
     index::IndexReader,
@@ -63,7 +64,8 @@ pub struct Ingest<'r> {
     stored: HashSet<[u8; 32]>,
     /// Packs of others that hold something of this backup.
     relied_on: HashSet<PackId>,
-    committed: bool,
+    /// The objects that tell others of this ingest, oldest first; they go when it ends.
+    announced: Vec<ObjectKey>,
 }
 
 /// Whether a record had to be stored.
@@ -87,9 +89,11 @@ impl<'r> Ingest<'r> {
         let (nonce, started_at) = (ingest.nonce, ingest.started_at);
         let intent = Intent { nonce, started_at, client: repository.environment.client() };
         let key = keys::intent(&nonce);
+        // Before the attempt: the storage may do the work and fail to say so.
+        ingest.announced.push(key.clone());
         repository.put_small(&key, frame::encode(FrameKind::Intent, &intent))?;
-        ingest.publisher = Some(PackPublisher::start(repository.backend.clone()));
         repository.backend.sync(&[key])?;
+        ingest.publisher = Some(PackPublisher::start(repository.backend.clone()));
         Ok(ingest)
     }
 
@@ -114,7 +118,7 @@ impl<'r> Ingest<'r> {
             sealed_bytes: 0,
             stored: HashSet::new(),
             relied_on: HashSet::new(),
-            committed: false,
+            announced: Vec::new(),
         })
     }
 
@@ -220,6 +224,11 @@ impl<'r> Ingest<'r> {
 impl NodeSink for Ingest<'_> {
     fn store(&mut self, node: &RecipeNode) -> Result<NodeId, RepositoryError> {
         let raw = node.encode();
+        // No reader would take it.
+        if raw.len() > NODE_BYTES_MAX {
+            let reason = format!("a node of {} bytes was made, at most {NODE_BYTES_MAX} are possible", raw.len());
+            return Err(RepositoryError::RecipeInvalid { reason });
+        }
         let id = self.repository.id_key().node_id(&raw);
         if self.rely_on_id(id.as_bytes())? == Stored::New {
             let record = self.preparer.node(&id, &raw)?;
@@ -229,13 +238,21 @@ impl NodeSink for Ingest<'_> {
     }
 }
 
-impl Drop for Ingest<'_> {
-    fn drop(&mut self) {
-        if !self.committed && self.publisher.is_some() {
-            // Packs of a live intent are not condemned, so an abandoned one is withdrawn. If that fails, it dies of age.
-            if let Err(error) = self.repository.backend.delete(&keys::intent(&self.nonce)) {
-                tracing::debug!(%error, "the intent of an abandoned ingest stays behind");
+impl Ingest<'_> {
+    /// Takes back what announced the ingest, newest first: the intent outlives what it announces. What fails here dies of age.
+    fn withdraw(&mut self) {
+        while let Some(key) = self.announced.pop() {
+            if let Err(error) = self.repository.backend.delete(&key) {
+                tracing::debug!(%error, %key, "a mark of an ended ingest stays behind");
             }
         }
+    }
+}
+
+impl Drop for Ingest<'_> {
+    fn drop(&mut self) {
+        // The thread that writes packs ends first, so that no pack appears after the intent that announces it is gone.
+        drop(self.publisher.take());
+        self.withdraw();
     }
 }

@@ -42,7 +42,7 @@ impl Preparer {
     /// Prepares a data chunk whose id the caller computed from these very bytes.
     ///
     /// # Errors
-    /// [`RepositoryError::Chunk`] when even the raw bytes cannot be taken: a chunk above the size limit.
+    /// [`RepositoryError::Chunk`] when the chunk is longer than [`CHUNK_BYTES_MAX`](vectar_chunk::CHUNK_BYTES_MAX).
     pub fn chunk(
         &mut self,
         id: &ChunkId,
@@ -69,18 +69,18 @@ impl Preparer {
         label: u8,
         hint: CodecHint,
     ) -> Result<PreparedRecord, RepositoryError> {
-        let encoded = self.encoder.encode(raw, hint);
-        // A codec that is wrong once in a billion chunks is caught here, while the bytes are still at hand.
-        let proven = match encoded.codec {
-            vectar_chunk::CodecId::RAW => raw.len() <= vectar_chunk::CHUNK_BYTES_MAX,
-            codec => self.decoder.decode(codec, &encoded.bytes, raw.len()).is_ok_and(|decoded| decoded == raw),
-        };
-        let encoded = if proven { encoded } else { self.encoder.encode(raw, CodecHint::Incompressible) };
         let raw_len = u32::try_from(raw.len()).ok().filter(|&len| len as usize <= vectar_chunk::CHUNK_BYTES_MAX);
         let raw_len = raw_len.ok_or(vectar_chunk::ChunkError::ChunkTooLarge {
             raw_bytes: raw.len() as u64,
             max: vectar_chunk::CHUNK_BYTES_MAX as u64,
         })?;
+        let encoded = self.encoder.encode(raw, hint);
+        // A codec that is wrong once in a billion chunks is caught here, while the bytes are still at hand.
+        let proven = match encoded.codec {
+            vectar_chunk::CodecId::RAW => true,
+            codec => self.decoder.decode(codec, &encoded.bytes, raw.len()).is_ok_and(|decoded| decoded == raw),
+        };
+        let encoded = if proven { encoded } else { self.encoder.encode(raw, CodecHint::Incompressible) };
         let stored = Bytes::from(encoded.bytes.into_owned());
         let stored_len = u32::try_from(stored.len()).expect("an encoded chunk is never longer than the raw one");
         let head = RecordHead { kind, codec: encoded.codec.get(), label, stored_len, raw_len, id };

@@ -10,7 +10,11 @@ use vectar_backend::{Backend, PutOutcome};
 use super::pack_builder::SealedPack;
 use crate::{
     error::RepositoryError,
-    format::{ids::PackId, keys, pack::PackFooter},
+    format::{
+        ids::PackId,
+        keys,
+        pack::{PACK_TRAILER_BYTES, PackFooter},
+    },
 };
 
 /// Sealed packs that wait while one is being written. With the two under construction that makes four packs in memory.
@@ -25,7 +29,7 @@ pub(super) struct PublishedPack {
     pub(super) footer_verbatim: Vec<u8>,
 }
 
-/// The thread and the queue in front of it. Dropping it waits for the pack being written and forgets the rest.
+/// The thread and the queue in front of it. Dropping it waits until the packs that were handed over are written or one failed.
 #[derive(Debug)]
 pub(super) struct PackPublisher {
     queue: Option<mpsc::SyncSender<SealedPack>>,
@@ -80,10 +84,13 @@ fn publish(backend: &dyn Backend, pack: SealedPack) -> Result<PublishedPack, Rep
     let outcome = backend.put_if_absent(&key, &pack.parts)?;
     if outcome == PutOutcome::AlreadyExists {
         // The name is the hash of a header with a fresh nonce: only our own earlier try, whose answer was lost, can be
-        // there. A shorter object is what a broken storage left of it.
-        let found_bytes = backend.stat(&key)?.object_bytes;
-        if found_bytes != pack.len {
-            return Err(RepositoryError::ObjectInTheWay { key, found_bytes, expected_bytes: pack.len });
+        // there. It is compared by length and footer all the same: a broken storage may have left something else of it.
+        let end_len = pack.footer_verbatim.len() as u64 + PACK_TRAILER_BYTES;
+        let found = backend.get_suffix(&key, end_len)?;
+        let same_end = found.bytes.len() as u64 == end_len && found.bytes.starts_with(&pack.footer_verbatim);
+        if found.object_bytes != pack.len || !same_end {
+            let (found_bytes, expected_bytes) = (found.object_bytes, pack.len);
+            return Err(RepositoryError::ObjectInTheWay { key, found_bytes, expected_bytes });
         }
     }
     Ok(PublishedPack { id: pack.id, len: pack.len, footer: pack.footer, footer_verbatim: pack.footer_verbatim })

@@ -8,7 +8,7 @@ use crate::{
     error::RepositoryError,
     format::{
         config::NodeCut,
-        node::{NODE_DEPTH_MAX, RecipeItem, RecipeNode},
+        node::{LIST_DEPTH_MAX, RecipeItem, RecipeNode},
     },
 };
 
@@ -62,10 +62,14 @@ impl NodeWriter {
     /// Appends an item. Items that continue their predecessor are joined with it; empty ones vanish.
     ///
     /// # Errors
-    /// What the sink met.
+    /// What the sink met; [`RepositoryError::RecipeInvalid`] for a literal above [`INLINE_BYTES_MAX`], which no node has room for.
     pub fn push(&mut self, item: RecipeItem, sink: &mut dyn NodeSink) -> Result<(), RepositoryError> {
         if item.is_empty() {
             return Ok(());
+        }
+        if matches!(&item, RecipeItem::Inline(bytes) if bytes.len() > INLINE_BYTES_MAX) {
+            let reason = format!("a literal has {} bytes, at most {INLINE_BYTES_MAX} are possible", item.len());
+            return Err(RepositoryError::RecipeInvalid { reason });
         }
         self.len += item.len();
         let Some(held) = self.held.take() else {
@@ -130,9 +134,9 @@ impl NodeWriter {
     }
 
     fn close(&mut self, level: usize, sink: &mut dyn NodeSink) -> Result<(), RepositoryError> {
-        if level + 1 >= NODE_DEPTH_MAX {
+        if level + 1 >= LIST_DEPTH_MAX {
             return Err(RepositoryError::RecipeInvalid {
-                reason: format!("it needs more than {NODE_DEPTH_MAX} levels of nodes"),
+                reason: format!("it needs more than {LIST_DEPTH_MAX} levels of nodes"),
             });
         }
         let done = std::mem::take(&mut self.levels[level]);

@@ -7,7 +7,7 @@ use vectar_chunk::NodeId;
 use crate::{
     error::RepositoryError,
     format::node::{RecipeItem, RecipeNode},
-    reader::{ChunkReader, check_depth},
+    reader::{ChunkReader, check_depth, check_len},
 };
 
 /// An extent and where its bytes lie in the snapshot.
@@ -48,10 +48,7 @@ impl<'w, 'r> RecipeWalker<'w, 'r> {
     fn enter(&mut self, id: &NodeId, len: u64) -> Result<(), RepositoryError> {
         check_depth(self.stack.len())?;
         let node = self.reader.node(id)?;
-        if node.len() != len {
-            let reason = format!("node {} stands for {} bytes, {len} were promised", id.short(), node.len());
-            return Err(RepositoryError::RecipeInvalid { reason });
-        }
+        check_len(id, &node, len)?;
         self.stack.push(Level { node, next: 0 });
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{
     batch::{Batch, Step},
     body_cutter::{BodyCutter, codec_hint},
 };
-use crate::{error::Error, observer::CancelToken};
+use crate::error::Error;
 
 /// Bodies up to this length are buffered whole before they are cut.
 const BODY_BUFFER_BYTES: u64 = 34 * 1024 * 1024;
@@ -21,8 +21,9 @@ const BODY_BUFFER_BYTES: u64 = 34 * 1024 * 1024;
 /// Bodies shorter than this are one chunk or a few: looking for their digest saves nothing.
 const BODY_DIGEST_BYTES_MIN: u64 = 64 * 1024;
 
-/// Rows that a stream may have, so that its outline stays a small part of the memory budget.
-const ROWS_MAX: usize = 1 << 18;
+/// Memory that rows and small files may take, about, so that the outline of a snapshot stays a small part of the budget: some
+/// 200,000 entries. What comes later is stored like the rest and only missing in the description.
+const SEEN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Receives full batches.
 pub(super) trait BatchQueue {
@@ -42,6 +43,8 @@ pub(super) struct Seen {
     pub(super) small: std::collections::HashMap<u64, Vec<u8>>,
     /// The deepest tar level, counted from 1; 0 when nothing was tar.
     pub(super) levels: u32,
+    /// Memory that the rows and small files take, about.
+    bytes: usize,
 }
 
 /// The sink of the splitter.
@@ -49,7 +52,6 @@ pub(super) struct Dissector<'d, Q> {
     cut: CutParameters,
     classifier: Classifier,
     reader: &'d ChunkReader<'d>,
-    cancel: &'d CancelToken,
     queue: Q,
     batch: Batch,
     body: Option<OpenBody>,
@@ -67,7 +69,8 @@ struct FramingStream {
 struct OpenBody {
     path: BodyPath,
     label: BodyLabel,
-    row: usize,
+    /// Its row, if there was room for one.
+    row: Option<usize>,
     learns: bool,
     received: u64,
     hasher: Option<BodyHasher>,
@@ -78,16 +81,10 @@ struct OpenBody {
 }
 
 impl<'d, Q: BatchQueue> Dissector<'d, Q> {
-    pub(super) fn new(
-        cut: CutParameters,
-        classifier: Classifier,
-        reader: &'d ChunkReader<'d>,
-        cancel: &'d CancelToken,
-        queue: Q,
-    ) -> Self {
+    pub(super) fn new(cut: CutParameters, classifier: Classifier, reader: &'d ChunkReader<'d>, queue: Q) -> Self {
         let framing = vec![FramingStream::new(&cut)];
         let (batch, seen) = (Batch::default(), Seen::default());
-        Self { cut, classifier, reader, cancel, queue, batch, body: None, framing, seen }
+        Self { cut, classifier, reader, queue, batch, body: None, framing, seen }
     }
 
     /// Cuts what is left of the outermost framing and hands over the last batch.
@@ -102,7 +99,6 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
     fn step(&mut self, step: Step) -> Result<(), Error> {
         self.batch.steps.push(step);
         if self.batch.is_full() {
-            self.cancel.check()?;
             self.queue.hand_over(std::mem::take(&mut self.batch))?;
         }
         Ok(())
@@ -118,12 +114,13 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         }
     }
 
-    fn note_row(&mut self, head: &BodyHead, role: RowRole) -> usize {
+    fn note_row(&mut self, head: &BodyHead, role: RowRole) -> Option<usize> {
         self.seen.levels = self.seen.levels.max(u32::from(head.depth) + u32::from(head.entry().is_some()));
-        if self.seen.rows.len() < ROWS_MAX {
-            self.seen.rows.push(CatalogueRow { head: head.clone(), len: head.stored_len.unwrap_or(0), role });
-        }
-        self.seen.rows.len() - 1
+        let row = CatalogueRow { head: head.clone(), len: head.stored_len.unwrap_or(0), role };
+        self.seen.has_room_for(memory_of(&row)).then(|| {
+            self.seen.rows.push(row);
+            self.seen.rows.len() - 1
+        })
     }
 
     fn open_body(&mut self, head: &BodyHead) -> OpenBody {
@@ -164,7 +161,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         if len != body.received {
             return Ok(None);
         }
-        let packs = self.reader.sound_packs_behind(&node)?;
+        let packs = self.reader.sound_packs_behind(&node, len)?;
         Ok(packs.map(|packs| Step::KnownBody { node, len, class: body.label.class, packs }))
     }
 }
@@ -203,19 +200,21 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
 
     fn end_body(&mut self, complete: bool) -> Result<(), Error> {
         let mut body = self.body.take().expect("the splitter ends only what it began");
-        if let Some(row) = self.seen.rows.get_mut(body.row) {
+        let row = body.row.map(|row| &mut self.seen.rows[row]);
+        let offset = row.map(|row| {
             (row.len, row.role) = (body.received, RowRole::Leaf { complete });
-        }
+            row.head.offset
+        });
         if body.learns && complete {
             self.classifier.learn(&body.path, &body.window);
-            if let Some(row) = self.seen.rows.get(body.row) {
-                self.seen.small.insert(row.head.offset, body.window.clone());
+            if let Some(offset) = offset.filter(|_| self.seen.has_room_for(body.window.len())) {
+                self.seen.small.insert(offset, body.window.clone());
             }
         }
-        if body.buffered {
-            if let Some(hasher) = &mut body.hasher {
-                hasher.update(&body.window);
-            }
+        if body.buffered
+            && let Some(hasher) = &mut body.hasher
+        {
+            hasher.update(&body.window);
         }
         let digest = body.hasher.as_ref().filter(|_| complete).map(BodyHasher::finalize);
         if body.buffered {
@@ -240,6 +239,26 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
         self.framing.pop();
         self.step(Step::LeaveArchive)
     }
+}
+
+impl Seen {
+    /// Takes `bytes` from the budget, if that much is left.
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        let has_room = bytes <= SEEN_BYTES_MAX - self.bytes;
+        self.bytes += if has_room { bytes } else { 0 };
+        has_room
+    }
+}
+
+/// About what a row takes; names and sparse maps come from the snapshot and may be long.
+fn memory_of(row: &CatalogueRow) -> usize {
+    let entry = row.head.entry();
+    let segments = entry.and_then(|entry| entry.sparse.as_ref()).map_or(0, |map| map.segments().len());
+    let link = entry.and_then(|entry| entry.link_name.as_ref()).map_or(0, |link| link.len());
+    size_of::<CatalogueRow>()
+        + row.head.path.last_name().len()
+        + link
+        + segments * size_of::<vectar_tar::SparseSegment>()
 }
 
 impl FramingStream {

@@ -6,6 +6,7 @@ mod body_cutter;
 mod digest_lane;
 mod dissector;
 mod pipeline;
+mod reading;
 mod subject;
 mod worker;
 
@@ -16,9 +17,12 @@ use vectar_repository::{
     ChunkReader, Committed, Ingest, RecordDraft,
     format::record::{BackupRecord, ClassSpace},
 };
-use vectar_tar::{Anomalies, AnomalyKind, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, SplitOptions, catalogue};
+use vectar_tar::{
+    Anomalies, AnomalyKind, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, SplitOptions, TarError, catalogue,
+};
 
 pub(crate) use dissector::{body_path, body_size};
+pub(crate) use subject::describe_file;
 
 use crate::{
     engine::Engine,
@@ -48,7 +52,7 @@ pub struct IngestOptions {
     pub note: Option<String>,
     /// Store a damaged snapshot all the same, and say so in its record.
     pub allow_damaged: bool,
-    /// Refuse when fewer bytes than this would surely be left on the storage.
+    /// Refuse when fewer bytes than this could be left on the storage; for a stream, when fewer are left before it begins.
     pub keep_free: Option<u64>,
     /// Do everything but write.
     pub dry_run: bool,
@@ -101,8 +105,9 @@ pub fn ingest(
     }
     check_room(engine, &source, options)?;
     let begin = if options.dry_run { Ingest::rehearse } else { Ingest::begin };
+    let view = engine.repository().index().reader()?;
     let ingest = begin(engine.repository(), engine.zstd_level())?;
-    let piped = pipeline::run(engine, &mut source, look.classifier, ingest, observer, cancel)?;
+    let piped = pipeline::run(engine, &mut source, look.classifier, (view, ingest), observer, cancel)?;
     cancel.check()?;
     let sha256 = hex(&piped.sha256);
     if let Source::File(file) = &source {
@@ -112,7 +117,7 @@ pub fn ingest(
             return Err(Error::SourceChanged { path: file.path().to_owned(), change });
         }
     }
-    let damaged = judge(&source.name(), &piped.summary.anomalies, options)?;
+    let damaged = judge(&source.name(), &piped.summary.anomalies, options)?.or(look.damaged);
     let bytes = piped.summary.bytes;
     if options.dry_run {
         let classes = piped.assembled.space.classes;
@@ -138,6 +143,7 @@ struct Look {
     classifier: Classifier,
     sha256: Option<[u8; 32]>,
     already_stored: Option<BackupRecord>,
+    damaged: Option<String>,
 }
 
 impl Look {
@@ -148,24 +154,31 @@ impl Look {
         known: &[BackupRecord],
         cancel: &CancelToken,
     ) -> Result<Self, Error> {
-        let catalogue = list_file(file)?;
-        judge(&file.name(), &catalogue.summary.anomalies, options)?;
+        let classifier = match list_file(file) {
+            Ok(catalogue) => {
+                judge(&file.name(), &catalogue.summary.anomalies, options)?;
+                learn(file, &catalogue)
+            }
+            // Too many to look at beforehand, and stored as a stream would be.
+            Err(Error::Tar { source: TarError::TooManyRows { .. }, .. }) => Classifier::new(),
+            Err(error) => return Err(error),
+        };
         let sidecar = read_sidecar(file.path())?;
         let candidates: Vec<&BackupRecord> =
             known.iter().filter(|record| record.bytes == file.len() && record.subject.name == file.name()).collect();
-        let mut look = Self { classifier: learn(file, &catalogue), ..Self::default() };
+        let mut look = Self { classifier, ..Self::default() };
         if sidecar.is_none() && candidates.is_empty() {
             return Ok(look);
         }
         let sha256 = file.sha256(cancel)?;
         look.sha256 = Some(sha256);
         if let Some(sidecar) = sidecar {
-            compare_sidecar(file, &sidecar, &sha256, options)?;
+            look.damaged = compare_sidecar(file, &sidecar, &sha256, options)?;
         }
         let digest = hex(&sha256);
         let reader = ChunkReader::new(engine.repository(), CHECK_CACHE_BYTES);
         for record in candidates.into_iter().filter(|record| record.sha256 == digest) {
-            if reader.sound_packs_behind(&record.root)?.is_some() {
+            if reader.sound_packs_behind(&record.root, record.bytes)?.is_some() {
                 look.already_stored = Some(record.clone());
             }
         }
@@ -175,8 +188,14 @@ impl Look {
 
 /// Lists what is in a snapshot file.
 pub(crate) fn list_file(file: &SnapshotFile) -> Result<Catalogue, Error> {
-    catalogue(file, &SplitOptions::default())
-        .map_err(|source| Error::Tar { name: file.path().display().to_string(), source })
+    catalogue(file, &SplitOptions::default()).map_err(|error| match error {
+        TarError::Read { source, .. } => Error::Source { action: "read", path: file.path().to_owned(), source },
+        TarError::SourceShrank { offset, len } => {
+            let change = format!("it had {len} bytes and now ends at {offset}");
+            Error::SourceChanged { path: file.path().to_owned(), change }
+        }
+        source => Error::Tar { name: file.path().display().to_string(), source },
+    })
 }
 
 /// Reads the stored bytes of a small body; `None` when the source does not give them.
@@ -199,10 +218,10 @@ fn learn(file: &SnapshotFile, catalogue: &Catalogue) -> Classifier {
     let leaves = catalogue.rows.iter().filter(|row| row.role == RowRole::Leaf { complete: true });
     for row in leaves {
         let path = body_path(&row.head);
-        if classifier.wants(&path, body_size(&row.head)) {
-            if let Some(bytes) = read_small(file, row) {
-                classifier.learn(&path, &bytes);
-            }
+        if classifier.wants(&path, body_size(&row.head))
+            && let Some(bytes) = read_small(file, row)
+        {
+            classifier.learn(&path, &bytes);
         }
     }
     classifier
@@ -220,26 +239,29 @@ fn judge(name: &str, anomalies: &Anomalies, options: &IngestOptions) -> Result<O
     }
 }
 
+/// Refuses a file that is not what its sidecar says unless damaged ones are wanted; returns what is wrong then.
 fn compare_sidecar(
     file: &SnapshotFile,
     sidecar: &Sidecar,
     found: &[u8; 32],
     options: &IngestOptions,
-) -> Result<(), Error> {
-    if sidecar.sha256 == *found || options.allow_damaged {
-        return Ok(());
+) -> Result<Option<String>, Error> {
+    let (expected, found) = (hex(&sidecar.sha256), hex(found));
+    match expected == found {
+        true => Ok(None),
+        false if options.allow_damaged => Ok(Some(format!("its checksum file says {expected}"))),
+        false => {
+            let (path, sidecar) = (file.path().to_owned(), sidecar.path.clone());
+            Err(Error::ChecksumMismatch { path, sidecar, expected, found })
+        }
     }
-    Err(Error::ChecksumMismatch {
-        path: file.path().to_owned(),
-        sidecar: sidecar.path.clone(),
-        expected: hex(&sidecar.sha256),
-        found: hex(found),
-    })
 }
 
-/// Refuses before anything is written when even a snapshot that shares nothing could leave too little room.
+/// Refuses before anything is written when a snapshot that shares nothing could leave too little room. Of a stream nobody knows the
+/// length: it is refused when there is too little room already.
 fn check_room(engine: &Engine, source: &Source, options: &IngestOptions) -> Result<(), Error> {
-    let (Some(keep_free), Some(needed)) = (options.keep_free, source.len()) else { return Ok(()) };
+    let Some(keep_free) = options.keep_free else { return Ok(()) };
+    let needed = source.len().unwrap_or(0);
     let backend = engine.repository().backend();
     let free = backend.free_space().map_err(vectar_repository::RepositoryError::from)?;
     match free {
@@ -256,7 +278,7 @@ fn describe(
     summary: vectar_tar::SplitSummary,
     options: &IngestOptions,
 ) -> vectar_repository::format::record::Subject {
-    let dissector::Seen { rows, small, levels } = seen;
+    let dissector::Seen { rows, small, levels, .. } = seen;
     let catalogue = Catalogue { rows, summary };
     let outline = SnapshotOutline::build(&catalogue, |row| small.get(&row.head.offset).cloned());
     let mtime_seconds = match source {

@@ -5,18 +5,19 @@
 //!   └──► SHA-256
 //! ```
 
-use std::{io::Read, sync::Arc};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use vectar_qdrant::Classifier;
-use vectar_repository::{ChunkReader, Ingest, RepositoryError};
+use vectar_repository::{ChunkReader, Ingest, RepositoryError, index::IndexReader};
 use vectar_tar::{SplitOptions, SplitSummary, Splitter};
 
 use super::{
     assembler::{Assembled, Assembler},
     batch::Batch,
-    digest_lane::{DigestLane, Window},
+    digest_lane::DigestLane,
     dissector::{BatchQueue, Dissector, Seen},
+    reading::{self, Read},
     worker::{WorkedBatch, Workers},
 };
 use crate::{
@@ -26,11 +27,12 @@ use crate::{
     source::Source,
 };
 
-/// Bytes read at once. The windows in flight (reader, dissector, hash lane) make about 32 MiB.
-const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// Batches under way at most, however many threads there are: with the largest chunks each takes up to 12 MiB, raw and encoded.
+/// More would not be faster, because one thread cuts for all the others.
+const IN_FLIGHT_BATCHES_MAX: usize = 16;
 
-/// Windows that were read and wait.
-const READ_AHEAD_WINDOWS: usize = 2;
+/// How often a silent source is left alone to see whether the caller asked to stop.
+const CANCEL_POLL: Duration = Duration::from_millis(100);
 
 /// Decoded recipe nodes kept while known bodies are looked up, in bytes.
 const NODE_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -44,38 +46,38 @@ pub(super) struct Piped<'r> {
 }
 
 /// Sends every byte of `source` through the stages into `ingest`.
+///
+/// `view` must not be younger than the one that `ingest` has: what a worker finds there the ingest must find too, because a chunk that
+/// is known is not kept.
 pub(super) fn run<'r>(
     engine: &'r Engine,
     source: &mut Source,
     classifier: Classifier,
-    ingest: Ingest<'r>,
+    (view, ingest): (IndexReader<'r>, Ingest<'r>),
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Piped<'r>, Error> {
     let repository = engine.repository();
     let reader = ChunkReader::new(repository, NODE_CACHE_BYTES);
-    let workers = Workers::new(repository.id_key(), repository.index().reader()?, engine.zstd_level());
+    let workers = Workers::new(repository.id_key(), view, engine.zstd_level());
     let total = source.len();
-    let in_flight = engine.threads() + 2;
+    let in_flight = (engine.threads() + 2).min(IN_FLIGHT_BATCHES_MAX);
     std::thread::scope(|threads| {
         let (queue, worked) = bounded::<Receiver<Worked>>(in_flight);
         let assembler = Assembler::new(ingest, repository.config().node_cut);
         let assembling = threads.spawn(move || assemble(assembler, &worked));
-        let (windows, read) = bounded(READ_AHEAD_WINDOWS);
-        let reading = threads.spawn(move || read_windows(source, &windows));
+        let read = reading::start(threads, source);
         let lane = DigestLane::start(threads);
         let dissected = engine.pool().in_place_scope(|scope| {
             let queue = WorkQueue { scope, workers: &workers, queue };
-            let dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, cancel, queue);
-            dissect(dissector, &read, &lane, &Progress { observer, total })
+            let dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, queue);
+            dissect(dissector, &read, &lane, &Caller { observer, total, cancel })
         });
         drop(read);
         let sha256 = lane.finish();
-        let read = reading.join().map_err(|_| Error::ThreadLost { task: "reads the snapshot" })?;
         let assembled = assembling.join().map_err(|_| Error::ThreadLost { task: "builds the recipe" })?;
         // The assembler's error comes first: when it stops, the dissector only learns that nobody listens.
         let assembled = assembled?;
-        read?;
         let (seen, summary) = dissected?;
         Ok(Piped { assembled, seen, summary, sha256: sha256? })
     })
@@ -103,24 +105,34 @@ impl BatchQueue for WorkQueue<'_, '_> {
     }
 }
 
-struct Progress<'p> {
-    observer: &'p dyn Observer,
+struct Caller<'c> {
+    observer: &'c dyn Observer,
     total: Option<u64>,
+    cancel: &'c CancelToken,
 }
 
 fn dissect<Q: BatchQueue>(
     mut dissector: Dissector<'_, Q>,
-    windows: &Receiver<Window>,
+    read: &Receiver<Read>,
     lane: &DigestLane<'_>,
-    progress: &Progress<'_>,
+    caller: &Caller<'_>,
 ) -> Result<(Seen, SplitSummary), Error> {
     let mut splitter = Splitter::new(&SplitOptions::default());
     let mut done = 0;
-    for window in windows {
+    loop {
+        caller.cancel.check()?;
+        let window = match read.recv_timeout(CANCEL_POLL) {
+            Ok(Read::Window(window)) => window,
+            Ok(Read::End) => break,
+            Ok(Read::Failed(error)) => return Err(error),
+            Err(RecvTimeoutError::Timeout) => continue,
+            // No end was announced: what came so far must not be taken for the whole.
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::ThreadLost { task: "reads the snapshot" }),
+        };
         lane.update(&window)?;
         splitter.push(&window, &mut dissector)?;
         done += window.len() as u64;
-        progress.observer.progress(done, progress.total);
+        caller.observer.progress(done, caller.total);
     }
     let summary = splitter.finish(&mut dissector)?;
     let (seen, _queue) = dissector.finish()?;
@@ -133,39 +145,4 @@ fn assemble<'r>(mut assembler: Assembler<'r>, queue: &Receiver<Receiver<Worked>>
         assembler.take(batch)?;
     }
     Ok(assembler.finish()?)
-}
-
-fn read_windows(source: &mut Source, windows: &Sender<Window>) -> Result<(), Error> {
-    let mut offset = 0;
-    loop {
-        let mut window = vec![0; WINDOW_BYTES];
-        let count = match source {
-            Source::File(file) => file.read_window(offset, &mut window)?,
-            Source::Stream { reader, origin, .. } => read_full(reader, &mut window)
-                .map_err(|source| Error::Source { action: "read", path: origin.clone(), source })?,
-        };
-        if count == 0 {
-            return Ok(());
-        }
-        offset += count as u64;
-        window.truncate(count);
-        // Nobody listens any more: another stage has stopped and reports why.
-        if windows.send(Arc::new(window)).is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// Reads until the buffer is full or the stream ends.
-fn read_full(reader: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

@@ -7,6 +7,7 @@ use vectar_qdrant::{NameSubject, SnapshotKind, SnapshotName, SnapshotOutline};
 use vectar_repository::format::record::{ShardNote, Subject};
 
 use super::IngestOptions;
+use crate::source::SnapshotFile;
 
 /// Collections that a record lists by name: a full snapshot of more is described by its count alone.
 const CONTAINS_MAX: usize = 1000;
@@ -44,6 +45,13 @@ pub(super) fn describe(origin: &Origin<'_>, outline: &SnapshotOutline, options: 
         taken_at,
         taken_at_from,
     }
+}
+
+/// What an ingest without options would say about a file.
+pub(crate) fn describe_file(file: &SnapshotFile, outline: &SnapshotOutline) -> Subject {
+    let name = file.name();
+    let origin = Origin { name: &name, path: file.path(), mtime_seconds: Some(file.mtime_seconds()), levels: 0 };
+    describe(&origin, outline, &IngestOptions::default())
 }
 
 fn collection(

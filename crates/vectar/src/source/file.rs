@@ -4,7 +4,7 @@
 //! be a SIGBUS.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
@@ -44,12 +44,15 @@ impl SnapshotFile {
     #[expect(clippy::disallowed_methods, reason = "a named source module of the engine")]
     pub fn open(path: &Path) -> Result<Self, Error> {
         let failed = |action| move |source| Error::Source { action, path: path.to_owned(), source };
+        let refuse_others = |metadata: &Metadata| match metadata.is_file() {
+            true => Ok(()),
+            false => Err(failed("read")(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))),
+        };
+        // Opening a pipe would wait for somebody to write to it.
+        refuse_others(&std::fs::metadata(path).map_err(failed("open"))?)?;
         let file = File::open(path).map_err(failed("open"))?;
         let metadata = file.metadata().map_err(failed("look at"))?;
-        if !metadata.is_file() {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-            return Err(Error::Source { action: "read", path: path.to_owned(), source });
-        }
+        refuse_others(&metadata)?;
         Ok(Self { file, path: path.to_owned(), state: FileState::of(&metadata) })
     }
 
@@ -109,9 +112,12 @@ impl SnapshotFile {
         if now == self.state {
             return Ok(());
         }
-        let change = match now.len == self.state.len {
-            true => "its modification time moved".to_owned(),
-            false => format!("it had {} bytes and now has {}", self.state.len, now.len),
+        let change = if now.len != self.state.len {
+            format!("it had {} bytes and now has {}", self.state.len, now.len)
+        } else if now.mtime != self.state.mtime {
+            "its modification time moved".to_owned()
+        } else {
+            "its change time moved: it was written to, renamed or removed".to_owned()
         };
         Err(Error::SourceChanged { path: self.path.clone(), change })
     }
@@ -146,7 +152,7 @@ impl ReadAt for SnapshotFile {
 }
 
 impl FileState {
-    fn of(metadata: &std::fs::Metadata) -> Self {
+    fn of(metadata: &Metadata) -> Self {
         Self {
             len: metadata.len(),
             mtime: (metadata.mtime(), metadata.mtime_nsec()),
