@@ -1,0 +1,117 @@
+//! What to tell people about each error beside its own text: to which object, what is safe, what now.
+
+use vectar::{Error, RepositoryError};
+
+/// What belongs to an error and does not stand in its text.
+#[derive(Debug, Default)]
+pub(crate) struct Advice {
+    /// Replaces the error's own line, where that would grow too long.
+    pub(crate) message: Option<String>,
+    /// More lines about the object: expected and found, candidates.
+    pub(crate) objects: Vec<String>,
+    /// What is as it was.
+    pub(crate) safe: Option<String>,
+    /// What to do now.
+    pub(crate) hints: Vec<String>,
+}
+
+impl Advice {
+    fn safe(safe: &str) -> Self {
+        Self { safe: Some(safe.to_owned()), ..Self::default() }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+const NOTHING_STORED: &str = "no backup was stored; those in the repository are as they were";
+const NOTHING_CHANGED: &str = "nothing was written; the repository was not changed";
+
+/// The advice on an error.
+pub(crate) fn on(error: &Error) -> Advice {
+    match error {
+        Error::Repository(error) => on_repository(error),
+        Error::Source { .. } => {
+            Advice::safe(NOTHING_STORED).hint("check that the file exists and that this user may read it")
+        }
+        Error::SourceChanged { .. } => {
+            Advice::safe("no backup was stored; what was written before is used by the next try")
+                .hint("wait until Qdrant has finished the snapshot (no .tmp beside it), then ingest it again")
+        }
+        Error::Tar { .. } => Advice::safe(NOTHING_CHANGED),
+        Error::SnapshotDamaged { .. } => Advice::safe(NOTHING_STORED)
+            .hint("take the snapshot again, or copy it again from the server")
+            .hint("add --allow-damaged to keep it all the same, marked as damaged"),
+        Error::ChecksumMismatch { .. } => Advice::safe(NOTHING_CHANGED)
+            .hint("copy the snapshot and its .checksum again from the server")
+            .hint("add --allow-damaged to keep the file as it is"),
+        Error::SidecarInvalid { path, .. } => Advice::safe(NOTHING_CHANGED)
+            .hint(format!("remove {} if it does not belong to the snapshot", path.display())),
+        Error::KeepFree { .. } => Advice::safe(NOTHING_CHANGED).hint("make room, or lower --keep-free"),
+        Error::Target { .. } => Advice::safe("no file was left behind; the repository was not changed")
+            .hint("check that the directory exists, has room and may be written by this user"),
+        Error::TargetExists { .. } => Advice::safe("the file is as it was; the repository was not changed")
+            .hint("choose another name, or add --force to replace it"),
+        Error::RebuiltWrong { .. } => Advice::safe("no file was left behind; the repository was not changed")
+            .hint("run \"vectar list\" and restore another backup of the collection")
+            .hint("keep the repository as it is and report this: every part was right and the whole is not"),
+        Error::BackupNotFound { reason, .. } => Advice {
+            objects: reason.iter().cloned().collect(),
+            ..Advice::safe(NOTHING_CHANGED).hint("run \"vectar list\" to see what is there")
+        },
+        Error::BackupAmbiguous { name, candidates } => Advice {
+            message: Some(format!("{name:?} names {} backups", candidates.len())),
+            objects: candidates.clone(),
+            ..Advice::safe(NOTHING_CHANGED)
+                .hint("use one of these ids, or narrow down with --collection, --cluster, --node or --shard")
+        },
+        Error::BackupOrFile { backup, file, .. } => Advice::safe(NOTHING_CHANGED)
+            .hint(format!("write {backup} for the backup"))
+            .hint(format!("write {file} for the file")),
+        Error::EntryNotFound { near, .. } => Advice {
+            objects: near.iter().map(|path| format!("there is {path}")).collect(),
+            ..Advice::safe(NOTHING_CHANGED).hint("run \"vectar ls BACKUP\" to see all of them")
+        },
+        Error::EntryPathInvalid { .. } => Advice::safe(NOTHING_CHANGED)
+            .hint("run \"vectar ls BACKUP\": it shows paths as they are to be written, with ! between tar levels"),
+        Error::OptionInvalid { .. } => Advice::safe(NOTHING_CHANGED),
+        Error::Cancelled => Advice::safe("nothing is half-published; what was written before is used by the next try"),
+        Error::ThreadLost { .. } => {
+            Advice::safe(NOTHING_STORED).hint("this is a defect of vectar; report it with what was being done")
+        }
+        _ => Advice::default(),
+    }
+}
+
+fn on_repository(error: &RepositoryError) -> Advice {
+    use vectar::RepositoryErrorKind as Kind;
+    match error {
+        RepositoryError::NotARepository { .. } => Advice::safe("nothing was written")
+            .hint("check the path, and that its storage is mounted")
+            .hint("run \"vectar -r PATH init\" to create a repository"),
+        RepositoryError::AlreadyARepository { .. } => {
+            Advice::safe("the repository is as it was").hint("run \"vectar list\" to see what is in it")
+        }
+        RepositoryError::NotEmpty { .. } => {
+            Advice::safe("nothing was written").hint("choose an empty directory, or one that does not exist yet")
+        }
+        RepositoryError::WrongRepository { .. } => Advice::safe("nothing was read or written there")
+            .hint("check that the right storage is mounted, and the profile's repository_id"),
+        RepositoryError::NeededPacksGone { .. } => Advice::safe(NOTHING_STORED).hint("ingest the snapshot again"),
+        RepositoryError::LayoutWrong { .. } | RepositoryError::ThreadLost { .. } => {
+            Advice::safe(NOTHING_STORED).hint("this is a defect of vectar; report it with what was being done")
+        }
+        error => match error.kind() {
+            Kind::NewerFormat => Advice::safe("nothing was written; the repository was not changed")
+                .hint("use the newer vectar that wrote it"),
+            Kind::RepositoryDamaged => Advice::safe("nothing was written; the repository was not changed")
+                .hint("run \"vectar verify\" to see which backups are whole")
+                .hint("ingest the same snapshot again, if it still exists: that stores what is missing"),
+            Kind::NoSpace => Advice::safe(NOTHING_STORED).hint("make room on the storage, then try again"),
+            Kind::Retry => Advice::safe(NOTHING_STORED).hint("try again"),
+            _ => Advice::safe(NOTHING_STORED).hint("look at the storage: is it mounted, may this user write there?"),
+        },
+    }
+}

@@ -1,0 +1,75 @@
+//! The command line as clap sees it.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::commands::{
+    cat::CatArgs, debug::DebugArgs, demo::DemoArgs, find::FindArgs, generate::GenerateArgs, ingest::IngestArgs,
+    init::InitArgs, inspect::InspectArgs, list::ListArgs, log::LogArgs, ls::LsArgs, repair::RepairArgs,
+    restore::RestoreArgs, show::ShowArgs, stats::StatsArgs, status::StatusArgs, verify::VerifyArgs,
+};
+
+/// Keep Qdrant snapshots in a deduplicating repository and get each one back byte for byte
+#[derive(Debug, Parser)]
+#[command(name = "vectar", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Use the repository in this directory
+    #[arg(short, long, global = true, env = "VECTAR_REPO", hide_env_values = true, value_name = "PATH")]
+    pub(crate) repo: Option<PathBuf>,
+    /// Use this profile of the configuration file
+    #[arg(long, global = true, env = "VECTAR_PROFILE", hide_env = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Read this configuration file instead of the user's own
+    #[arg(long, global = true, env = "VECTAR_CONFIG", hide_env = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Keep chunk indexes in this directory instead of the user's cache
+    #[arg(long, global = true, env = "VECTAR_INDEX_DIR", hide_env = true, value_name = "DIR", hide_short_help = true)]
+    pub(crate) index_dir: Option<PathBuf>,
+    /// Print JSON Lines instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing on stderr but errors and warnings
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count, hide_short_help = true)]
+    pub(crate) verbose: u8,
+    /// Show no progress bar
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) no_progress: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(InitArgs),
+    Ingest(IngestArgs),
+    #[command(visible_alias = "snapshots")]
+    List(ListArgs),
+    Show(ShowArgs),
+    Restore(RestoreArgs),
+    Verify(VerifyArgs),
+    Ls(LsArgs),
+    #[command(visible_alias = "dump")]
+    Cat(CatArgs),
+    Find(FindArgs),
+    Inspect(InspectArgs),
+    Stats(StatsArgs),
+    Status(StatusArgs),
+    Log(LogArgs),
+    Repair(RepairArgs),
+    Debug(DebugArgs),
+    Generate(GenerateArgs),
+    Demo(DemoArgs),
+}

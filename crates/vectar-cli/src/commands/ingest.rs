@@ -1,0 +1,259 @@
+//! `ingest`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use vectar::{
+    BackupRecord, Committed, Engine, IngestOptions, IngestOutcome, Rehearsal, Source, Subject,
+    source::{Discovery, discover},
+};
+
+use crate::{
+    context::Context,
+    error::CliError,
+    exit_code::ExitCode,
+    output::{record::BackupLine, size, size::parse_size, size_long},
+};
+
+/// Store snapshots as backups
+///
+/// A directory stands for every finished *.snapshot in it, at any depth; what a server is still writing is passed over. Bytes that are
+/// stored already under the same name are not stored twice.
+#[derive(Debug, Args)]
+pub(crate) struct IngestArgs {
+    /// Snapshot files, directories, or - for stdin
+    #[arg(value_name = "FILE|DIR|-", required = true)]
+    sources: Vec<PathBuf>,
+    /// The collection it is of; else the file name and the directory are asked
+    #[arg(long, value_name = "NAME")]
+    collection: Option<String>,
+    /// The cluster it comes from
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// The node it comes from
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// The capture set it belongs to: backups taken together
+    #[arg(long, value_name = "ID")]
+    set: Option<String>,
+    /// Label the backup; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Add a free text
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// The file name for what comes from stdin
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Refuse when less than this might be left on the storage, such as 20GiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    keep_free: Option<u64>,
+    /// Store damaged snapshots too, and mark them
+    #[arg(long)]
+    allow_damaged: bool,
+    /// Do everything but write
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// The line of `--json` for one snapshot.
+#[derive(Serialize)]
+struct IngestLine<'l> {
+    /// `stored`, `already-stored` or `rehearsed`.
+    outcome: &'static str,
+    /// Growth of the repository on disk: file sizes added up.
+    new_bytes: u64,
+    #[serde(flatten)]
+    backup: BackupLine<'l>,
+}
+
+/// The line of `--json` for a dry run.
+#[derive(Serialize)]
+struct RehearsalLine<'l> {
+    outcome: &'static str,
+    id: Option<String>,
+    name: String,
+    bytes: u64,
+    new_bytes: u64,
+    sha256: &'l str,
+}
+
+/// What a whole run came to.
+#[derive(Default)]
+struct Tally {
+    stored: usize,
+    known: usize,
+    failed: Vec<(String, ExitCode)>,
+    bytes: u64,
+    new_bytes: u64,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &IngestArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
+    let options = args.options(context);
+    let repository = context.repository()?;
+    let sources = find_sources(args, context)?;
+    let engine = context.engine_of(&repository)?;
+    let mut known = context.records(&repository)?.backups;
+    let mut tally = Tally::default();
+    let only = sources.len() == 1;
+    for path in &sources {
+        context.cancel().check()?;
+        match ingest_one(args, context, &engine, path, &options, &mut known, &mut tally) {
+            Ok(()) => {}
+            Err(error) if only || error.exit_code == ExitCode::Interrupted => return Err(error),
+            Err(error) => {
+                context.out().error(&error);
+                tally.failed.push((path.display().to_string(), error.exit_code));
+            }
+        }
+    }
+    summarize(context, &sources, &tally);
+    Ok(if tally.failed.is_empty() { context.outcome() } else { ExitCode::Incomplete })
+}
+
+impl IngestArgs {
+    fn options(&self, context: &Context<'_>) -> IngestOptions {
+        let profile = context.profile();
+        let or = |given: &Option<String>, profile: &Option<String>| given.clone().or_else(|| profile.clone());
+        IngestOptions {
+            collection: or(&self.collection, &profile.collection),
+            cluster: or(&self.cluster, &profile.cluster),
+            node: or(&self.node, &profile.node),
+            set: self.set.clone(),
+            tags: profile.tags.iter().chain(&self.tags).cloned().collect(),
+            note: self.note.clone(),
+            allow_damaged: self.allow_damaged,
+            keep_free: self.keep_free,
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+/// The files to store, in order; directories are searched, and what they hold besides is reported.
+fn find_sources(args: &IngestArgs, context: &Context<'_>) -> Result<Vec<PathBuf>, CliError> {
+    let mut sources = Vec::new();
+    for path in &args.sources {
+        if !path.is_dir() {
+            sources.push(path.clone());
+            continue;
+        }
+        let Discovery { snapshots, skipped, orphans } = discover(path)?;
+        for skip in &skipped {
+            context.out().note(format_args!(
+                "passing over {}: its name fits {}, it is not finished",
+                skip.path.display(),
+                skip.pattern
+            ));
+        }
+        for orphan in &orphans {
+            context.out().note(format_args!(
+                "{} has no snapshot beside it: Qdrant leaves such behind after full snapshots and deletions",
+                orphan.display()
+            ));
+        }
+        if snapshots.is_empty() {
+            context.out().warn(format_args!("{} holds no finished snapshot", path.display()));
+        }
+        sources.extend(snapshots.into_iter().map(|snapshot| snapshot.path));
+    }
+    Ok(sources)
+}
+
+fn ingest_one(
+    args: &IngestArgs,
+    context: &Context<'_>,
+    engine: &Engine,
+    path: &Path,
+    options: &IngestOptions,
+    known: &mut Vec<BackupRecord>,
+    tally: &mut Tally,
+) -> Result<(), CliError> {
+    let failed = |error: vectar::Error| CliError::from(error).context(format_args!("cannot store {}", path.display()));
+    let source = match path == Path::new("-") {
+        true => Source::stdin(args.name.clone().unwrap_or_else(|| "stdin.snapshot".to_owned())),
+        false => Source::file(path).map_err(failed)?,
+    };
+    let name = source.name();
+    let observer = context.observer(&name);
+    let outcome = vectar::ingest(engine, source, options, known, &observer, context.cancel()).map_err(failed)?;
+    drop(observer);
+    match outcome {
+        IngestOutcome::Stored(committed) => {
+            tally.stored += 1;
+            tally.bytes += committed.record.bytes;
+            tally.new_bytes += committed.new_bytes;
+            print_stored(context, &committed)?;
+            known.push(committed.record);
+        }
+        IngestOutcome::AlreadyStored(record) => {
+            tally.known += 1;
+            print_known(context, &record)?;
+        }
+        IngestOutcome::Rehearsed(rehearsal) => {
+            tally.stored += 1;
+            tally.bytes += rehearsal.bytes;
+            tally.new_bytes += rehearsal.new_bytes;
+            print_rehearsed(context, name, &rehearsal)?;
+        }
+    }
+    Ok(())
+}
+
+fn print_stored(context: &Context<'_>, committed: &Committed) -> Result<(), CliError> {
+    let (out, record) = (context.out(), &committed.record);
+    let Subject { name, kind, .. } = &record.subject;
+    if out.is_json() {
+        let line = IngestLine { outcome: "stored", new_bytes: committed.new_bytes, backup: BackupLine::new(record) };
+        return out.json("ingested", &line);
+    }
+    out.line(format_args!(
+        "stored {name} as {}: {kind}, {}, {} new",
+        record.id.short(),
+        size(record.bytes),
+        size(committed.new_bytes)
+    ))?;
+    if kind == "unknown" {
+        out.warn(format_args!("{name} is no Qdrant snapshot that vectar knows; its bytes are kept as they are"));
+    }
+    if let Some(damage) = &record.damaged {
+        out.warn(format_args!("{name} is damaged and was stored so: {damage}"));
+    }
+    Ok(())
+}
+
+fn print_known(context: &Context<'_>, record: &BackupRecord) -> Result<(), CliError> {
+    if context.out().is_json() {
+        let line = IngestLine { outcome: "already-stored", new_bytes: 0, backup: BackupLine::new(record) };
+        return context.out().json("ingested", &line);
+    }
+    context.out().line(format_args!("{} is stored already as {}, whole", record.subject.name, record.id.short()))
+}
+
+fn print_rehearsed(context: &Context<'_>, name: String, rehearsal: &Rehearsal) -> Result<(), CliError> {
+    if context.out().is_json() {
+        let Rehearsal { bytes, sha256, new_bytes, .. } = rehearsal;
+        let line = RehearsalLine { outcome: "rehearsed", id: None, name, bytes: *bytes, new_bytes: *new_bytes, sha256 };
+        return context.out().json("ingested", &line);
+    }
+    context.out().line(format_args!("would store {name}: {}, {} new", size(rehearsal.bytes), size(rehearsal.new_bytes)))
+}
+
+fn summarize(context: &Context<'_>, sources: &[PathBuf], tally: &Tally) {
+    if sources.len() < 2 {
+        return;
+    }
+    let out = context.out();
+    out.note(format_args!(
+        "{} stored, {} stored already, {} failed; {} of snapshots took {}",
+        tally.stored,
+        tally.known,
+        tally.failed.len(),
+        size_long(tally.bytes),
+        size_long(tally.new_bytes)
+    ));
+    for (path, _) in &tally.failed {
+        out.warn(format_args!("not stored: {path}"));
+    }
+}

@@ -1,0 +1,60 @@
+//! One module for each command: its arguments, and what it does with them.
+
+pub(crate) mod cat;
+pub(crate) mod debug;
+pub(crate) mod demo;
+mod entry;
+pub(crate) mod find;
+pub(crate) mod generate;
+pub(crate) mod ingest;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod ls;
+pub(crate) mod repair;
+pub(crate) mod restore;
+pub(crate) mod show;
+pub(crate) mod stats;
+pub(crate) mod status;
+pub(crate) mod verify;
+
+use crate::{args::Command, context::Context, error::CliError, exit_code::ExitCode, output::Out};
+
+/// What `vectar` alone says.
+const WELCOME: [&str; 5] = [
+    "vectar keeps Qdrant snapshots in a deduplicating repository and gives each one back byte for byte.",
+    "  vectar demo                                     try it: real snapshots, a temporary repository, a table",
+    "  vectar -r PATH init                             create a repository",
+    "  vectar -r PATH ingest DIR                       store every finished snapshot in a directory",
+    "  vectar -r PATH list, or vectar --help           see what is there, or all commands",
+];
+
+/// Runs a command.
+pub(crate) fn run(command: &Command, context: &Context<'_>) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Init(args) => init::run(args, context),
+        Command::Ingest(args) => ingest::run(args, context),
+        Command::List(args) => list::run(args, context),
+        Command::Show(args) => show::run(args, context),
+        Command::Restore(args) => restore::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
+        Command::Ls(args) => ls::run(args, context),
+        Command::Cat(args) => cat::run(args, context),
+        Command::Find(args) => find::run(args, context),
+        Command::Inspect(args) => inspect::run(args, context),
+        Command::Stats(args) => stats::run(args, context),
+        Command::Status(args) => status::run(args, context),
+        Command::Log(args) => log::run(args, context),
+        Command::Repair(args) => repair::run(args, context),
+        Command::Debug(args) => debug::run(args, context),
+        Command::Generate(args) => generate::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
+    }
+}
+
+/// Greets whoever typed the bare name.
+pub(crate) fn welcome(out: &Out) -> Result<ExitCode, CliError> {
+    WELCOME.iter().try_for_each(|line| out.line(line))?;
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,163 @@
+//! `status`.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use vectar::status::{GroupStatus, prometheus, status};
+
+use crate::{
+    context::Context,
+    error::CliError,
+    exit_code::ExitCode,
+    output::{Align, Table, age, size, time::parse_age, utc},
+    select_args::SelectArgs,
+};
+
+/// Show whether everything is backed up
+///
+/// One row for each collection, node, shard and kind. Damaged and partial backups do not count.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Exit with 1 when a newest good backup is older than this, such as 26h
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    max_age: Option<SignedDuration>,
+    /// Write Prometheus text to this file, in one step
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+#[derive(Serialize)]
+struct StatusLine<'l> {
+    collection: Option<&'l str>,
+    cluster: Option<&'l str>,
+    node: Option<&'l str>,
+    kind: &'l str,
+    shard: Option<u32>,
+    good: usize,
+    other: usize,
+    newest_id: Option<String>,
+    newest_at: Option<String>,
+    age_seconds: Option<i64>,
+    newest_bytes: u64,
+    newest_growth_bytes: u64,
+    verified_at: Option<String>,
+    breach: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
+    let filter = args.select.filter()?;
+    let repository = context.repository()?;
+    let records = context.records(&repository)?;
+    let rows = status(&filter.apply(&records.backups), &repository.proven_at()?);
+    let now = repository.environment().now();
+    if let Some(path) = &args.metrics_file {
+        write_metrics(path, &prometheus(&rows, repository.stored_bytes()?.bytes))?;
+    }
+    let breached: Vec<&GroupStatus> =
+        rows.iter().filter(|row| args.max_age.is_some_and(|age_max| row.breaches(now, age_max))).collect();
+    match context.out().is_json() {
+        true => print_json(context, &rows, now, args.max_age)?,
+        false => print_text(context, &rows, now)?,
+    }
+    let nothing = args.max_age.is_some() && rows.is_empty();
+    if nothing {
+        context.out().warn("no backup is here at all");
+    }
+    for row in &breached {
+        let found = row.age(now).map_or_else(
+            || "there is no good backup".to_owned(),
+            |found| format!("the newest good backup is {} old", age(found)),
+        );
+        context.out().warn(format_args!("{}: {found}", row.group));
+    }
+    Ok(if nothing || !breached.is_empty() { ExitCode::Failed } else { context.outcome() })
+}
+
+fn print_json(
+    context: &Context<'_>,
+    rows: &[GroupStatus],
+    now: Timestamp,
+    age_max: Option<SignedDuration>,
+) -> Result<(), CliError> {
+    rows.iter().try_for_each(|row| {
+        context.out().json(
+            "status",
+            &StatusLine {
+                collection: row.group.collection.as_deref(),
+                cluster: row.group.cluster.as_deref(),
+                node: row.group.node.as_deref(),
+                kind: &row.group.kind,
+                shard: row.group.shard,
+                good: row.good,
+                other: row.other,
+                newest_id: row.newest_id.map(|id| id.to_string()),
+                newest_at: row.newest.map(utc),
+                age_seconds: row.age(now).map(|age| age.as_secs()),
+                newest_bytes: row.newest_bytes,
+                newest_growth_bytes: row.newest_growth_bytes,
+                verified_at: row.verified.map(utc),
+                breach: age_max.is_some_and(|age_max| row.breaches(now, age_max)),
+            },
+        )
+    })
+}
+
+fn print_text(context: &Context<'_>, rows: &[GroupStatus], now: Timestamp) -> Result<(), CliError> {
+    let (left, right) = (Align::Left, Align::Right);
+    let mut table = Table::new([
+        ("COLLECTION", left),
+        ("KIND", left),
+        ("SHARD", left),
+        ("NODE", left),
+        ("GOOD", right),
+        ("OTHER", right),
+        ("AGE", right),
+        ("SIZE", right),
+        ("GROWTH", right),
+        ("VERIFIED", left),
+    ]);
+    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    for row in rows {
+        table.row([
+            or_dash(row.group.collection.clone()),
+            row.group.kind.clone(),
+            or_dash(row.group.shard.map(|shard| shard.to_string())),
+            or_dash(row.group.node.clone()),
+            row.good.to_string(),
+            row.other.to_string(),
+            or_dash(row.age(now).map(age)),
+            size(row.newest_bytes),
+            size(row.newest_growth_bytes),
+            row.verified.map_or_else(|| "never".to_owned(), utc),
+        ]);
+    }
+    match table.is_empty() {
+        true => context.out().note("the repository holds no backup that fits"),
+        false => table.print(context.out())?,
+    }
+    Ok(())
+}
+
+/// Writes the file in one step: a scraper never sees half of it.
+fn write_metrics(path: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::new(ExitCode::Failed, format_args!("cannot write {}", path.display()))
+            .cause(error)
+            .safe("the old file, if any, is as it was")
+    };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".vectar-metrics-").tempfile_in(directory).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    // A scraper runs as another user.
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(readable).map_err(failed)?;
+    file.persist(path).map(|_| ()).map_err(|error| failed(error.error))
+}

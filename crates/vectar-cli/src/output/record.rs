@@ -1,0 +1,91 @@
+//! A backup as one JSON line, and as words.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use vectar::{BackupRecord, ShardNote, Space};
+
+/// A backup, as `list`, `show` and `ingest` print it.
+#[derive(Debug, Serialize)]
+pub(crate) struct BackupLine<'r> {
+    pub(crate) id: String,
+    name: &'r str,
+    kind: &'r str,
+    bytes: u64,
+    sha256: &'r str,
+    taken_at: String,
+    stored_at: String,
+    collection: Option<&'r str>,
+    cluster: Option<&'r str>,
+    node: Option<&'r str>,
+    peer_id: Option<u64>,
+    set: Option<&'r str>,
+    shards: &'r [ShardNote],
+    contains: &'r BTreeMap<String, String>,
+    source: Option<&'r str>,
+    qdrant_at_least: Option<&'r str>,
+    damaged: Option<&'r str>,
+    tags: &'r [String],
+    note: Option<&'r str>,
+    space: &'r Space,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verified_at: Option<String>,
+}
+
+impl<'r> BackupLine<'r> {
+    /// The line of a backup.
+    pub(crate) fn new(record: &'r BackupRecord) -> Self {
+        let subject = &record.subject;
+        Self {
+            id: record.id.to_string(),
+            name: &subject.name,
+            kind: &subject.kind,
+            bytes: record.bytes,
+            sha256: &record.sha256,
+            taken_at: super::utc(record.taken_or_stored_at()),
+            stored_at: super::utc(record.stored_at),
+            collection: subject.collection.as_deref(),
+            cluster: subject.cluster.as_deref(),
+            node: subject.node.as_deref(),
+            peer_id: subject.peer_id,
+            set: subject.set.as_deref(),
+            shards: &subject.shards,
+            contains: &subject.contains,
+            source: subject.source.as_deref(),
+            qdrant_at_least: subject.qdrant_at_least.as_deref(),
+            damaged: record.damaged.as_deref(),
+            tags: &record.tags,
+            note: record.note.as_deref(),
+            space: &record.space,
+            verified_at: None,
+        }
+    }
+
+    /// Adds when the backup was last verified.
+    pub(crate) fn verified(mut self, at: Option<Timestamp>) -> Self {
+        self.verified_at = at.map(super::utc);
+        self
+    }
+}
+
+/// What a backup is of, in a table: its collection, or all those in a full snapshot.
+pub(crate) fn subject(record: &BackupRecord) -> String {
+    let subject = &record.subject;
+    match (&subject.collection, subject.contains.is_empty()) {
+        (Some(collection), _) => collection.clone(),
+        (None, false) => subject.contains.keys().cloned().collect::<Vec<_>>().join(","),
+        (None, true) => "-".to_owned(),
+    }
+}
+
+/// Shards in a table: `0,1,2`.
+pub(crate) fn shards(record: &BackupRecord) -> String {
+    let ids: Vec<String> = record
+        .subject
+        .shards
+        .iter()
+        .map(|shard| shard.id.map_or_else(|| "?".to_owned(), |id| id.to_string()))
+        .collect();
+    if ids.is_empty() { "-".to_owned() } else { ids.join(",") }
+}
