@@ -2,6 +2,8 @@
 
 use vectar::{Error, RepositoryError};
 
+use crate::output::size_long;
+
 /// What belongs to an error and does not stand in its text.
 #[derive(Debug, Default)]
 pub(crate) struct Advice {
@@ -18,6 +20,11 @@ pub(crate) struct Advice {
 impl Advice {
     fn safe(safe: &str) -> Self {
         Self { safe: Some(safe.to_owned()), ..Self::default() }
+    }
+
+    fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
+        self
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -41,15 +48,31 @@ pub(crate) fn on(error: &Error) -> Advice {
                 .hint("wait until Qdrant has finished the snapshot (no .tmp beside it), then ingest it again")
         }
         Error::Tar { .. } => Advice::safe(NOTHING_CHANGED),
-        Error::SnapshotDamaged { .. } => Advice::safe(NOTHING_STORED)
-            .hint("take the snapshot again, or copy it again from the server")
-            .hint("add --allow-damaged to keep it all the same, marked as damaged"),
-        Error::ChecksumMismatch { .. } => Advice::safe(NOTHING_CHANGED)
-            .hint("copy the snapshot and its .checksum again from the server")
-            .hint("add --allow-damaged to keep the file as it is"),
+        Error::SnapshotDamaged { name, finding } => Advice {
+            message: Some(format!("{name} is damaged")),
+            objects: vec![finding.clone()],
+            ..Advice::safe(NOTHING_STORED)
+                .hint("take the snapshot again, or copy it again from the server")
+                .hint("add --allow-damaged to keep it all the same, marked as damaged")
+        },
+        Error::ChecksumMismatch { path, sidecar, expected, found } => Advice {
+            message: Some(format!("{} does not match its checksum", path.display())),
+            objects: vec![format!("expected {expected}, by {}", sidecar.display()), format!("found    {found}")],
+            ..Advice::safe(NOTHING_CHANGED)
+                .hint("copy the snapshot and its .checksum again from the server")
+                .hint("add --allow-damaged to keep the file as it is, marked as damaged")
+        },
         Error::SidecarInvalid { path, .. } => Advice::safe(NOTHING_CHANGED)
             .hint(format!("remove {} if it does not belong to the snapshot", path.display())),
-        Error::KeepFree { .. } => Advice::safe(NOTHING_CHANGED).hint("make room, or lower --keep-free"),
+        Error::KeepFree { location, free, keep_free, needed } => Advice {
+            message: Some(format!("{location} would have too little room left")),
+            objects: vec![
+                format!("free now:            {}", size_long(*free)),
+                format!("the snapshot needs:  {} at most", size_long(*needed)),
+                format!("to be kept free:     {}", size_long(*keep_free)),
+            ],
+            ..Advice::safe(NOTHING_CHANGED).hint("make room, or lower --keep-free")
+        },
         Error::Target { .. } => Advice::safe("no file was left behind; the repository was not changed")
             .hint("check that the directory exists, has room and may be written by this user"),
         Error::TargetExists { .. } => Advice::safe("the file is as it was; the repository was not changed")
@@ -66,6 +89,9 @@ pub(crate) fn on(error: &Error) -> Advice {
             objects: candidates.clone(),
             ..Advice::safe(NOTHING_CHANGED)
                 .hint("use one of these ids, or narrow down with --collection, --cluster, --node or --shard")
+                .hints(
+                    (name == "latest").then(|| "write COLLECTION@latest for the newest of one collection".to_owned()),
+                )
         },
         Error::BackupOrFile { backup, file, .. } => Advice::safe(NOTHING_CHANGED)
             .hint(format!("write {backup} for the backup"))

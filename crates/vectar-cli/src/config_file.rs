@@ -49,7 +49,9 @@ pub(crate) fn load(named: Option<&Path>) -> Result<(ConfigFile, PathBuf), CliErr
     let Some(path) = named.map(Path::to_owned).or_else(own) else { return Ok(Default::default()) };
     let text = match read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => return Ok(Default::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
+            return Ok((ConfigFile::default(), path));
+        }
         Err(error) => return Err(unusable(&path).cause(error)),
     };
     let mut file: ConfigFile = toml::from_str(&text).map_err(|error| unusable(&path).cause(describe(&error, &text)))?;

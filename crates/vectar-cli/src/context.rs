@@ -86,6 +86,16 @@ impl<'o> Context<'o> {
         })
     }
 
+    /// Refuses to create a repository where the profile expects a certain one: the storage behind it is not mounted.
+    pub(crate) fn refuse_pinned(&self) -> Result<(), CliError> {
+        let (Some(name), Some(id)) = (&self.profile_name, self.profile.repository_id) else { return Ok(()) };
+        Err(CliError::new(ExitCode::Usage, format!("profile {name:?} belongs to a repository that exists"))
+            .cause(format!("it expects repository {id} in {}", self.repository_path()?.display()))
+            .safe("nothing was written")
+            .hint("mount the storage behind that directory")
+            .hint("remove repository_id from the profile if the repository is to be replaced"))
+    }
+
     /// Opens the repository. With a profile that pins an id it must be that one.
     pub(crate) fn repository(&self) -> Result<Repository, CliError> {
         let path = self.repository_path()?;
@@ -98,9 +108,10 @@ impl<'o> Context<'o> {
             );
             let error = CliError::from(error);
             match (&self.profile_name, self.profile.repository_id) {
+                // Not the hint to create one: that would put the next backups onto the bare mount point.
                 (Some(name), Some(id)) if pinned => error
-                    .cause(format!("profile {name:?} expects repository {id} there; is the storage mounted?"))
-                    .hint(format!("mount the storage behind {}", path.display())),
+                    .cause(format!("profile {name:?} expects repository {id} there"))
+                    .hints([format!("mount the storage behind {}, then try again", path.display())]),
                 _ => error,
             }
         })

@@ -54,6 +54,13 @@ impl CliError {
         self
     }
 
+    /// Says what to do now; replaces what was said about it.
+    #[must_use]
+    pub(crate) fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints = hints.into_iter().collect();
+        self
+    }
+
     /// The whole text, as it goes to stderr: ends with a newline.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("error: {}\n", self.message);

@@ -9,6 +9,8 @@ mod config_file;
 mod context;
 mod error;
 mod exit_code;
+#[cfg(test)]
+mod hint_tests;
 mod output;
 mod select_args;
 mod snapshot_arg;

@@ -128,6 +128,21 @@ pub enum RepositoryError {
         /// One of them.
         first: PackId,
     },
+    /// The ingest stood still for so long that prunes took it for dead.
+    #[error("the ingest of backup {backup} stood still for so long that it was taken for dead")]
+    TakenForDead {
+        /// The backup that was not published.
+        backup: BackupId,
+    },
+    /// Something that prune must know cannot be known, so it touches nothing.
+    #[error("nothing was pruned, because {object} cannot be read")]
+    PruneUnsafe {
+        /// The object, as a key or in words.
+        object: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<RepositoryError>,
+    },
     /// What is to be said of a backup does not fit into a record that can be read again.
     #[error("the record of backup {backup} would have {record_bytes} bytes, at most {max} are possible")]
     RecordTooLong {
@@ -230,11 +245,17 @@ impl RepositoryError {
             | Self::ChunkDamaged { .. }
             | Self::RecipeInvalid { .. } => ErrorKind::RepositoryDamaged,
             Self::ObjectInTheWay { .. } => ErrorKind::RepositoryDamaged,
-            Self::NeededPacksGone { .. } => ErrorKind::Retry,
+            Self::NeededPacksGone { .. } | Self::TakenForDead { .. } => ErrorKind::Retry,
+            Self::PruneUnsafe { source, .. } => source.kind(),
             Self::Chunk(error) => kind_of_chunk(error),
             Self::LayoutWrong { .. } | Self::ThreadLost { .. } => ErrorKind::OurBug,
             Self::Index { .. } => ErrorKind::StorageFailed,
         }
+    }
+
+    /// Says why a prune does nothing.
+    pub(crate) fn prune_unsafe(object: impl ToString, source: RepositoryError) -> Self {
+        Self::PruneUnsafe { object: object.to_string(), source: Box::new(source) }
     }
 
     /// Wraps what is wrong with one object.

@@ -41,23 +41,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// What lies on the storage, and who is there.
 pub mod environment;
 pub mod error;
 mod fetch;
 pub mod format;
 pub mod index;
+mod repository;
+mod reserve;
+
+// In and out.
 mod ingest;
 mod reader;
 mod recipe;
+
+// Records and what is said of them.
+mod annotations;
+mod forgetting;
 mod records;
-mod repository;
+
+// Looking after it.
+pub mod check;
+pub mod prune;
+pub mod repair;
 
 pub use environment::{Environment, SeededEnvironment, SystemEnvironment};
 pub use error::{DamageReason, ErrorKind, RepositoryError};
+pub use forgetting::ForgottenList;
 pub use format::ids::{BackupId, PackId, RepositoryId};
 pub use index::{CatchUpStats, ChunkIndex, ChunkLocation, IndexPlace};
 pub use ingest::{Committed, Ingest, PreparedRecord, Preparer, RecordDraft, Stored};
 pub use reader::{ChunkReader, ReadRun};
 pub use recipe::{INLINE_BYTES_MAX, ITEMS_INLINE_MAX, NodeSink, NodeWriter, Placed, RecipeWalker};
 pub use records::{RecordList, UnreadableRecord};
-pub use repository::{IndexedRepository, InitOptions, Repository, StoredBytes, TOOL, durability_name};
+pub use repository::{IndexedRepository, InitOptions, Repository, StorageChange, StoredBytes, TOOL, durability_name};

@@ -16,6 +16,7 @@ use vectar_chunk::{CHUNK_BYTES_MAX, ChunkError, ChunkId, CodecId, Decoder, NodeI
 
 use crate::{
     error::{DamageReason, RepositoryError},
+    fetch,
     format::{
         ids::PackId,
         keys,
@@ -27,11 +28,13 @@ use crate::{
     repository::IndexedRepository,
 };
 
-/// Records in one pack closer than this are read in one request: reading the gap is cheaper than asking twice.
-const GAP_BYTES_MAX: u64 = 256 * 1024;
-
 /// A request is not made longer than this, in bytes.
 const RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Runs of nodes read before the nodes are handed on, and the longest such run in bytes. Decoded nodes take some ten times their
+/// stored bytes: together about 80 MiB.
+const NODE_RUNS_AT_ONCE: usize = 8;
+const NODE_RUN_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads chunks and nodes of one repository, with a bounded cache. Shared by reference between threads.
 ///
@@ -86,9 +89,7 @@ impl<'r> ChunkReader<'r> {
             return Ok(node);
         }
         let raw = self.raw(RecordKind::Node, id.as_bytes())?;
-        let node = RecipeNode::decode(&raw)
-            .map_err(|error| RepositoryError::RecipeInvalid { reason: format!("node {}: {error}", id.short()) })?;
-        let node = Arc::new(node);
+        let node = Arc::new(decode_node(id, &raw)?);
         // Decoded items take several times their encoded bytes.
         let len = raw.len() + node.items.len() * size_of::<RecipeItem>();
         self.cache().insert(*id.as_bytes(), Cached::Node(node.clone()), len);
@@ -147,6 +148,62 @@ impl<'r> ChunkReader<'r> {
         Ok(chunks)
     }
 
+    /// Reads many nodes in few requests, each once, and hands them over in the order in which they lie. Nothing is kept in the cache.
+    ///
+    /// # Errors
+    /// As [`node`](Self::node), for the first node that cannot be had, and what `take` returns.
+    pub(crate) fn for_each_node(
+        &self,
+        mut nodes: Vec<(NodeId, ChunkLocation)>,
+        mut take: impl FnMut(NodeId, RecipeNode) -> Result<(), RepositoryError>,
+    ) -> Result<(), RepositoryError> {
+        nodes.sort_unstable_by_key(|(_, location)| (location.pack, location.offset));
+        let mut runs: Vec<&[(NodeId, ChunkLocation)]> = Vec::new();
+        let mut rest = &nodes[..];
+        while let Some(((_, first), _)) = rest.split_first() {
+            let start = first.record_range().start;
+            let joins = |pair: &&[(NodeId, ChunkLocation)]| {
+                let (one, next) = (&pair[0].1, &pair[1].1);
+                one.pack == next.pack && one.is_near(next) && next.record_range().end - start <= NODE_RUN_BYTES_MAX
+            };
+            let (run, later) = rest.split_at(1 + rest.windows(2).take_while(joins).count());
+            runs.push(run);
+            rest = later;
+        }
+        // Of each batch the decoded nodes are in memory at once.
+        for batch in runs.chunks(NODE_RUNS_AT_ONCE) {
+            for read in fetch::all(batch, |run| self.read_nodes(run)) {
+                read?.into_iter().try_for_each(|(id, node)| take(id, node))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a run of nodes in one pack with one request.
+    fn read_nodes(&self, run: &[(NodeId, ChunkLocation)]) -> Result<Vec<(NodeId, RecipeNode)>, RepositoryError> {
+        let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return Ok(Vec::new()) };
+        let range = first.record_range().start..last.record_range().end;
+        let start = range.start;
+        let bytes = match self.repository.backend.get_range(&keys::pack(&first.pack), range) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if is_absence(&error) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let mut decoder = Decoder::new()?;
+        let decoded = run.iter().map(|(id, location)| {
+            let raw = match &bytes {
+                Some(bytes) => {
+                    let bytes = &bytes[(location.record_range().start - start) as usize..];
+                    self.prove(&mut decoder, location, RecordKind::Node, id.as_bytes(), bytes)?
+                }
+                // The pack went, or is too short: one by one, which looks again and names what is lost.
+                None => self.raw(RecordKind::Node, id.as_bytes())?,
+            };
+            Ok((*id, decode_node(id, &raw)?))
+        });
+        decoded.collect()
+    }
+
     /// Every id behind a node, itself included: nodes and chunks, each once, children after parents.
     ///
     /// Takes 32 bytes and some for each distinct id.
@@ -200,6 +257,16 @@ impl<'r> ChunkReader<'r> {
         Ok(Some(packs.into_iter().collect()))
     }
 
+    /// Reads a chunk or node as it is stored, proven like any other, to be put into another repository.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub fn record(&self, id: &[u8; 32]) -> Result<PreparedRecord, RepositoryError> {
+        let found = self.repository.index().locate(id)?;
+        let location = found.ok_or(RepositoryError::ChunkMissing { kind: RecordKind::Chunk, id: *id })?;
+        self.stored_record(&location, id)
+    }
+
     /// Reads a record as it is stored, proven like any other, to be put into another pack unchanged.
     pub(crate) fn stored_record(
         &self,
@@ -210,6 +277,24 @@ impl<'r> ChunkReader<'r> {
         self.prove(&mut Decoder::new()?, location, location.kind, id, &bytes)?;
         let (head, stored) = RecordHead::decode(&bytes).expect("prove has just decoded it");
         Ok(PreparedRecord { head, stored: Bytes::copy_from_slice(stored) })
+    }
+
+    /// As [`stored_record`](Self::stored_record), for records that lie side by side in one pack, with one request.
+    pub(crate) fn stored_records(
+        &self,
+        run: &[([u8; 32], ChunkLocation)],
+    ) -> Result<Vec<PreparedRecord>, RepositoryError> {
+        let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return Ok(Vec::new()) };
+        let start = first.record_range().start;
+        let bytes = self.repository.backend.get_range(&keys::pack(&first.pack), start..last.record_range().end)?;
+        let mut decoder = Decoder::new()?;
+        let proven = run.iter().map(|(id, location)| {
+            let record = bytes.slice((location.record_range().start - start) as usize..);
+            self.prove(&mut decoder, location, location.kind, id, &record)?;
+            let (head, stored) = RecordHead::decode(&record).expect("prove has just decoded it");
+            Ok(PreparedRecord { head, stored: record.slice_ref(stored) })
+        });
+        proven.collect()
     }
 
     fn raw(&self, kind: RecordKind, id: &[u8; 32]) -> Result<Bytes, RepositoryError> {
@@ -296,10 +381,8 @@ impl<'r> ChunkReader<'r> {
 
 impl ReadRun {
     fn takes(&self, next: &ChunkLocation) -> bool {
-        let range = next.record_range();
-        next.pack == self.pack
-            && range.start <= self.range.end + GAP_BYTES_MAX
-            && range.end.saturating_sub(self.range.start) <= RUN_BYTES_MAX
+        let is_near = self.chunks.last().is_some_and(|(_, last)| last.is_near(next));
+        next.pack == self.pack && is_near && next.record_range().end.saturating_sub(self.range.start) <= RUN_BYTES_MAX
     }
 }
 
@@ -322,6 +405,11 @@ pub(crate) fn check_len(id: &NodeId, node: &RecipeNode, promised: u64) -> Result
 fn damaged(location: &ChunkLocation, id: &[u8; 32], source: DamageReason) -> RepositoryError {
     let (pack, range) = (location.pack, location.record_range());
     RepositoryError::ChunkDamaged { kind: location.kind, id: *id, pack, range, source }
+}
+
+fn decode_node(id: &NodeId, raw: &[u8]) -> Result<RecipeNode, RepositoryError> {
+    RecipeNode::decode(raw)
+        .map_err(|error| RepositoryError::RecipeInvalid { reason: format!("node {}: {error}", id.short()) })
 }
 
 fn is_absence(error: &BackendError) -> bool {

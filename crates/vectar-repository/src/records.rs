@@ -13,6 +13,7 @@ use crate::{
         event::{Event, Proof},
         frame::{self, FrameKind},
         ids::BackupId,
+        ingest_marks::{Intent, Void},
         keys,
         record::{BackupRecord, RECORD_BYTES_MAX},
     },
@@ -24,6 +25,8 @@ use crate::{
 pub struct RecordList {
     /// One record for each backup, the newest valid one; oldest backup first, by the time it was stored, then by id.
     pub backups: Vec<BackupRecord>,
+    /// Backups that are not to be forgotten, with the reason that was given.
+    pub pins: HashMap<BackupId, String>,
     /// Records that are damaged or too new. A backup with an older valid record is in `backups` all the same.
     pub unreadable: Vec<UnreadableRecord>,
 }
@@ -38,7 +41,8 @@ pub struct UnreadableRecord {
 }
 
 impl Repository {
-    /// Reads all records: one listing and one small read for each.
+    /// Reads all records: one listing and one small read for each. Tags and notes given later are applied, for which the notes are
+    /// listed and read too.
     ///
     /// # Errors
     /// The listing failed. A record that cannot be read is part of the answer.
@@ -55,6 +59,7 @@ impl Repository {
                         newest.insert(record.id, record);
                     }
                 }
+                Err(RepositoryError::TakenForDead { .. }) => {}
                 // Forgotten between listing and reading: no longer a backup, and no damage.
                 Err(RepositoryError::Backend(error)) if error.is_object_missing() => {}
                 Err(error) => list.unreadable.push(UnreadableRecord { key: object.key, error }),
@@ -62,6 +67,7 @@ impl Repository {
         }
         list.backups = newest.into_values().collect();
         list.backups.sort_by_key(|record| (record.stored_at, record.id));
+        self.annotate_all(&mut list)?;
         Ok(list)
     }
 
@@ -71,12 +77,21 @@ impl Repository {
         };
         let (id, seq) = keys::record_of(key).ok_or_else(|| invalid("its key is not backups/<id>/<seq>"))?;
         let bytes = self.backend.get(key, RECORD_BYTES_MAX)?;
+        if frame::decode::<Void>(FrameKind::Void, &bytes).is_ok() {
+            return Err(RepositoryError::TakenForDead { backup: id });
+        }
         let record =
             BackupRecord::decode(&bytes).map_err(|error| RepositoryError::object(&*self.backend, key, error))?;
         match record.id == id && record.seq == seq {
             true => Ok(record),
             false => Err(invalid("it belongs under another key")),
         }
+    }
+
+    /// Whether the name of a record was taken so that an ingest that was taken for dead cannot publish under it.
+    pub(crate) fn is_void(&self, key: &ObjectKey) -> Result<bool, RepositoryError> {
+        let bytes = self.backend.get(key, RECORD_BYTES_MAX)?;
+        Ok(frame::decode::<Void>(FrameKind::Void, &bytes).is_ok())
     }
 
     /// Adds a line to the repository's log and returns its size in bytes. It is not synced: losing it loses no backup.
@@ -104,6 +119,20 @@ impl Repository {
                 .ok()
         };
         Ok(fetch::all(&objects, read).into_iter().flatten().collect())
+    }
+
+    /// Reads what is said of the ingests under way. One that cannot be read is left out.
+    ///
+    /// # Errors
+    /// The listing failed.
+    pub fn intents(&self) -> Result<Vec<Intent>, RepositoryError> {
+        let objects = self.list(&keys::intents())?;
+        let intents = objects.iter().filter(|object| keys::intent_of(&object.key).is_some_and(|(_, seen)| !seen));
+        let read = |object: &ListedObject| {
+            let bytes = self.backend.get(&object.key, RECORD_BYTES_MAX).ok()?;
+            frame::decode(FrameKind::Intent, &bytes).ok()
+        };
+        Ok(intents.filter_map(read).collect())
     }
 
     /// Records that something was shown of a backup.

@@ -18,6 +18,7 @@ use crate::{
         keys,
     },
     index::{CatchUpStats, ChunkIndex},
+    reserve,
 };
 
 /// The name this program signs objects with.
@@ -35,11 +36,36 @@ pub struct InitOptions {
     pub cut: CutParameters,
     /// How recipes are cut.
     pub node_cut: NodeCut,
+    /// The key of all ids, in hex; a new random one without. A repository with the key of another takes over its chunks as they are.
+    pub id_key: Option<String>,
+    /// Whether bytes are set aside that a prune may spend when the storage is full.
+    pub reserve: bool,
+}
+
+impl InitOptions {
+    /// Key and cuts of another repository, so that copies between the two need no new names.
+    #[must_use]
+    pub fn like(repository: &Repository) -> Self {
+        let config = repository.config();
+        Self {
+            pack_bytes: config.pack_bytes,
+            cut: repository.cut_parameters().clone(),
+            node_cut: config.node_cut,
+            id_key: Some(config.id_key.clone()),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for InitOptions {
     fn default() -> Self {
-        Self { pack_bytes: PACK_BYTES_DEFAULT, cut: CutParameters::V1, node_cut: NodeCut::default() }
+        Self {
+            pack_bytes: PACK_BYTES_DEFAULT,
+            cut: CutParameters::V1,
+            node_cut: NodeCut::default(),
+            id_key: None,
+            reserve: true,
+        }
     }
 }
 
@@ -81,6 +107,9 @@ impl Repository {
         }
         backend.sync(&[keys::config()])?;
         let repository = Self::from_config(backend, environment, config)?;
+        if options.reserve {
+            reserve::make(&repository);
+        }
         if let Err(error) = repository.log_event("init", None, format!("created repository {}", repository.id())) {
             tracing::warn!(%error, "the repository is there, but the log has no line for it");
         }
@@ -110,6 +139,31 @@ impl Repository {
         let invalid = |error| RepositoryError::object(&*backend, &keys::config(), error);
         let (id_key, cut) = (config.id_key().map_err(invalid)?, config.cut_parameters().map_err(invalid)?);
         Ok(Self { backend, environment, config: Arc::new(config), id_key, cut })
+    }
+
+    /// Tries out what the storage can do, as `init` did: what differs now from what `config` says is worth knowing.
+    ///
+    /// # Errors
+    /// The storage refuses to be written.
+    pub fn probe_storage(&self) -> Result<(StorageProbe, Vec<StorageChange>), RepositoryError> {
+        let probe = self.backend.probe()?;
+        let (then, now) = (&self.config.storage, storage_note(&probe));
+        let word = |able: &bool| if *able { "yes" } else { "no" }.to_owned();
+        let abilities = now.abilities.iter().map(|(name, now)| {
+            let then = then.abilities.get(name).map_or_else(|| "unknown".to_owned(), word);
+            StorageChange { what: name.clone(), then, now: word(now) }
+        });
+        let others = [
+            StorageChange {
+                what: "file system".to_owned(),
+                then: then.file_system.clone(),
+                now: now.file_system.clone(),
+            },
+            StorageChange { what: "durability".to_owned(), then: then.durability.clone(), now: now.durability.clone() },
+            StorageChange { what: "publish".to_owned(), then: then.publish.clone(), now: now.publish.clone() },
+        ];
+        let changes = others.into_iter().chain(abilities).filter(|change| change.then != change.now).collect();
+        Ok((probe, changes))
     }
 
     /// Opens the chunk index in `directory` (in memory without one) and brings it up to date.
@@ -158,15 +212,18 @@ impl Repository {
         &*self.environment
     }
 
-    /// Bytes of all objects in the repository, added up, and how many there are. Lists everything.
+    /// Bytes of all objects in the repository, added up, and how many there are; the reserve aside. Lists everything.
     ///
     /// # Errors
     /// The listing failed.
     pub fn stored_bytes(&self) -> Result<StoredBytes, RepositoryError> {
         let mut stored = StoredBytes::default();
         for object in self.backend.list_all(&keys::everything()) {
-            stored.bytes += object?.meta.object_bytes;
-            stored.objects += 1;
+            let object = object?;
+            if object.key != keys::reserve() {
+                stored.bytes += object.meta.object_bytes;
+                stored.objects += 1;
+            }
         }
         Ok(stored)
     }
@@ -213,6 +270,17 @@ impl std::ops::Deref for IndexedRepository {
     }
 }
 
+/// Something that the storage does otherwise than when the repository was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageChange {
+    /// The ability, as in `config`.
+    pub what: String,
+    /// What `config` says.
+    pub then: String,
+    /// What was found.
+    pub now: String,
+}
+
 /// What all objects of a repository take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoredBytes {
@@ -249,7 +317,7 @@ fn new_config(environment: &dyn Environment, options: &InitOptions, probe: &Stor
         format: FORMAT_VERSION,
         required_features: Vec::new(),
         repository_id: RepositoryId::from_bytes(id),
-        id_key: crate::format::ids::PackId::from_bytes(key).to_string(),
+        id_key: options.id_key.clone().unwrap_or_else(|| crate::format::ids::PackId::from_bytes(key).to_string()),
         encryption: "none".to_owned(),
         cut: options.cut.to_list().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         node_cut: options.node_cut,

@@ -213,6 +213,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Another client was active so lately that pruning without grace could take away what it relies on.
+    #[error("another client, {client}, was active at {at}")]
+    OthersActive {
+        /// Its host name and process.
+        client: String,
+        /// When, by its clock.
+        at: jiff::Timestamp,
+    },
     /// The caller asked to stop.
     #[error("stopped before it was done")]
     Cancelled,
@@ -243,6 +251,7 @@ impl Error {
             | Self::EntryNotExpandable { .. }
             | Self::PackAmbiguous { .. }
             | Self::OptionInvalid { .. } => ErrorKind::FixInput,
+            Self::OthersActive { .. } => ErrorKind::Retry,
             Self::KeepFree { .. } => ErrorKind::NoSpace,
             Self::RebuiltWrong { .. } => ErrorKind::RepositoryDamaged,
             Self::BackupNotFound { .. } | Self::EntryNotFound { .. } | Self::PackNotFound { .. } => ErrorKind::NotFound,

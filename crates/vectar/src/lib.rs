@@ -40,6 +40,12 @@ mod restore;
 pub mod source;
 pub mod verify;
 
+// Looking after what is kept.
+mod copy;
+pub mod prune;
+pub mod retention;
+mod salvage;
+
 // Looking and choosing.
 pub mod content;
 pub mod debug;
@@ -50,27 +56,35 @@ pub mod stats;
 pub mod status;
 
 pub use content::{Content, class_of};
+pub use copy::{CopyOutcome, copy};
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind};
 pub use find::{Found, Search, find};
 pub use ingest::{IngestOptions, IngestOutcome, Rehearsal, ingest};
 pub use observer::{CancelToken, Observer, Silent};
-pub use place::{init, open};
+pub use place::{init, init_in, open};
 pub use rebuild::{Nowhere, Rebuilt, Target, rebuild};
-pub use restore::{EntryOptions, RestoreOptions, Restored, entry_to_file, restore_to_file, restore_to_stream};
+pub use restore::{
+    EntryOptions, RestoreOptions, Restored, entry_to_file, restore_to_file, restore_to_stream, salvage_to_file,
+};
+pub use salvage::{LostRange, Salvaged, salvage};
 pub use source::Source;
 
 // What callers of the engine need from the layers below, so that they depend on this crate alone.
 pub use vectar_backend::StorageProbe;
 pub use vectar_qdrant::{Class, SnapshotKind, SnapshotOutline};
 pub use vectar_repository::format::{
+    annotation::Change,
     event::{Event, Proof},
+    forgotten::Forgotten,
+    mark::MarkReason,
     node::RecipeItem,
     record::{BackupRecord, ClassSpace, ShardNote, Space, Subject},
 };
 pub use vectar_repository::{
-    BackupId, CatchUpStats, Committed, Environment, ErrorKind as RepositoryErrorKind, InitOptions, PackId, RecordList,
-    Repository, RepositoryError, RepositoryId, StoredBytes, SystemEnvironment, TOOL, durability_name,
+    BackupId, CatchUpStats, Committed, Environment, ErrorKind as RepositoryErrorKind, ForgottenList, InitOptions,
+    PackId, RecordList, Repository, RepositoryError, RepositoryId, SeededEnvironment, StorageChange, StoredBytes,
+    SystemEnvironment, TOOL, check, durability_name, repair,
 };
 pub use vectar_tar::{Anomaly, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, TarEntry};
 

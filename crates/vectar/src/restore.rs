@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     observer::{CancelToken, Observer},
     rebuild::{Rebuilt, Target, rebuild},
+    salvage::{Salvaged, salvage},
     source::sidecar_path,
 };
 
@@ -70,6 +71,30 @@ pub fn restore_to_file(
     }
     sync_directory(path)?;
     Ok(Restored { path: path.to_owned(), sidecar, rebuilt })
+}
+
+/// Writes what can be had of a damaged backup to `<path>.damaged`, with zeros where bytes are lost, and no `.checksum`: it must not be
+/// taken for the snapshot. Returns where it lies.
+///
+/// # Errors
+/// As [`restore_to_file`], and what [`salvage`] meets.
+pub fn salvage_to_file(
+    engine: &Engine,
+    record: &BackupRecord,
+    path: &Path,
+    options: &RestoreOptions,
+    observer: &dyn Observer,
+    cancel: &CancelToken,
+) -> Result<(PathBuf, Salvaged), Error> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".damaged");
+    let path = path.with_file_name(name);
+    check_free(&path, options.force)?;
+    let mut target = TemporaryFile::create(&path)?;
+    let salvaged = salvage(engine, record, &mut target, observer, cancel)?;
+    target.publish(&path, options.force)?;
+    sync_directory(&path)?;
+    Ok((path, salvaged))
 }
 
 /// Restores a backup into a stream, such as standard output. The reader must wait for our exit code: the digest is compared last.

@@ -241,10 +241,14 @@ fn newest<'r>(
     if candidates.is_empty() {
         return Err(not_found("no backup of that collection is here"));
     }
-    let good: Vec<_> = candidates
+    let mut good: Vec<_> = candidates
         .into_iter()
         .filter(|record| record.damaged.is_none() && before.is_none_or(|before| record.taken_or_stored_at() <= before))
         .collect();
+    // What does not restore alone is meant only where there is nothing else.
+    if good.iter().any(|record| is_good(record)) {
+        good.retain(|record| is_good(record));
+    }
     let mut groups: BTreeMap<Group, &BackupRecord> = BTreeMap::new();
     for record in good {
         let newest = groups.entry(Group::of(record)).or_insert(record);

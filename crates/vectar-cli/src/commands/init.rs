@@ -1,5 +1,7 @@
 //! `init`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 use vectar::{InitOptions, Repository, StorageProbe, durability_name};
@@ -10,7 +12,11 @@ use crate::{context::Context, error::CliError, exit_code::ExitCode, output::size
 ///
 /// The directory is made if it is missing and must be empty. What the storage can do is tried and recorded.
 #[derive(Debug, Args)]
-pub(crate) struct InitArgs {}
+pub(crate) struct InitArgs {
+    /// Take over the key and the cuts of another repository, so that "vectar copy" between the two is cheap
+    #[arg(long, value_name = "REPO")]
+    like: Option<PathBuf>,
+}
 
 /// The line of `--json`.
 #[derive(Serialize)]
@@ -26,9 +32,14 @@ struct InitLine<'l> {
 }
 
 /// Runs the command.
-pub(crate) fn run(_args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
+pub(crate) fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
     let path = context.repository_path()?;
-    let (repository, probe) = vectar::init(path, &InitOptions::default()).map_err(|error| {
+    context.refuse_pinned()?;
+    let options = match &args.like {
+        Some(other) => InitOptions::like(&vectar::open(other, None)?),
+        None => InitOptions::default(),
+    };
+    let (repository, probe) = vectar::init(path, &options).map_err(|error| {
         CliError::from(error).context(format_args!("cannot create a repository in {}", path.display()))
     })?;
     let location = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
@@ -78,7 +89,7 @@ fn print_text(
 fn warn_of_storage(context: &Context<'_>, probe: &StorageProbe) {
     let out = context.out();
     if probe.on_root_device == Some(true) {
-        out.warn("the repository is on the same device as /; it dies with this machine's disk");
+        out.warn("the repository is on the same device as /; when that disk dies, both are gone");
     }
     if durability_name(probe.durability) != "full" {
         out.warn(

@@ -3,10 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 use vectar::{
-    Anomaly, Catalogue, Content, SnapshotOutline,
+    Catalogue, Content, SnapshotOutline,
     source::{SnapshotFile, read_sidecar},
 };
 
+use super::finding::FindingView;
 use crate::{
     context::{Context, one_line},
     error::CliError,
@@ -64,15 +65,6 @@ struct InspectLine<'i> {
     outline: &'i SnapshotOutline,
     findings: Vec<FindingView>,
     findings_more: u64,
-}
-
-#[derive(Serialize)]
-struct FindingView {
-    severity: String,
-    offset: u64,
-    depth: u8,
-    path: String,
-    finding: String,
 }
 
 /// Runs the command.
@@ -158,18 +150,6 @@ fn line<'i>(
 fn finding_count(listed: &Catalogue) -> u64 {
     use vectar::Severity::{Damage, Note, Suspicious};
     [Note, Suspicious, Damage].into_iter().map(|severity| listed.summary.anomalies.count(severity)).sum()
-}
-
-impl FindingView {
-    fn of(finding: &Anomaly) -> Self {
-        Self {
-            severity: finding.severity().to_string(),
-            offset: finding.offset,
-            depth: finding.depth,
-            path: finding.path.to_string(),
-            finding: finding.kind.to_string(),
-        }
-    }
 }
 
 fn print(

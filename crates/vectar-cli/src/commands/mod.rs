@@ -1,10 +1,15 @@
 //! One module for each command: its arguments, and what it does with them.
 
+pub(crate) mod annotate;
 pub(crate) mod cat;
+pub(crate) mod check;
+pub(crate) mod copy;
 pub(crate) mod debug;
 pub(crate) mod demo;
 mod entry;
 pub(crate) mod find;
+mod finding;
+pub(crate) mod forget;
 pub(crate) mod generate;
 pub(crate) mod ingest;
 pub(crate) mod init;
@@ -12,7 +17,10 @@ pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod ls;
+pub(crate) mod prune;
 pub(crate) mod repair;
+mod repair_backups;
+mod repair_packs;
 pub(crate) mod restore;
 pub(crate) mod show;
 pub(crate) mod stats;
@@ -46,7 +54,16 @@ pub(crate) fn run(command: &Command, context: &Context<'_>) -> Result<ExitCode, 
         Command::Stats(args) => stats::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Log(args) => log::run(args, context),
+        Command::Tag(args) => annotate::tag(args, context),
+        Command::Note(args) => annotate::note(args, context),
+        Command::Pin(args) => annotate::pin(args, context),
+        Command::Unpin(args) => annotate::unpin(args, context),
+        Command::Forget(args) => forget::run(args, context),
+        Command::Undelete(args) => forget::undelete(args, context),
+        Command::Prune(args) => prune::run(args, context),
+        Command::Check(args) => check::run(args, context),
         Command::Repair(args) => repair::run(args, context),
+        Command::Copy(args) => copy::run(args, context),
         Command::Debug(args) => debug::run(args, context),
         Command::Generate(args) => generate::run(args, context),
         Command::Demo(args) => demo::run(args, context),

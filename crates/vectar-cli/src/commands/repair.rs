@@ -1,13 +1,15 @@
 //! `repair`: what can be made right again.
 
 use clap::{Args, Subcommand};
-use vectar::Engine;
+use vectar::{Engine, PackId};
 
+use super::{repair_backups, repair_packs};
 use crate::{
     context::{Context, one_line},
     error::CliError,
     exit_code::ExitCode,
     output::{grouped, plain_word},
+    select_args::SelectArgs,
 };
 
 /// Repair what can be repaired
@@ -24,12 +26,37 @@ enum RepairCommand {
     /// The chunk index is a cache on this machine: throwing it away loses nothing, and nothing in the repository is written. Ends with 4
     /// when a pack cannot be read; what it holds cannot be found then.
     Index,
+    /// Set damaged packs aside, after storing anew what is good in them
+    ///
+    /// Every pack is read and every chunk compared with its id, as "vectar check --read-data" does; a part with --read-data-subset there
+    /// finds the same packs sooner, which can be named here. The bytes as they are go to quarantine/. No backup is removed: one that needs what is
+    /// lost stays listed, and is whole again once the same snapshot is ingested. Ends with 3 when something is lost.
+    Packs {
+        /// Only these packs, by their whole ids; without one all are read
+        #[arg(value_name = "PACK")]
+        packs: Vec<PackId>,
+        /// Show what is damaged and stop
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+    },
+    /// List what of each backup cannot be restored: byte ranges, and the files in the snapshot that they lie in
+    ///
+    /// Backups are read as a restore would read them. Nothing is written, no backup is removed. Ends with 3 when something is lost.
+    Backups {
+        /// The backups; all without a name
+        #[arg(value_name = "BACKUP")]
+        backups: Vec<String>,
+        #[command(flatten)]
+        select: SelectArgs,
+    },
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
-    match args.what {
+    match &args.what {
         RepairCommand::Index => repair_index(context),
+        RepairCommand::Packs { packs, dry_run } => repair_packs::run(packs, *dry_run, context),
+        RepairCommand::Backups { backups, select } => repair_backups::run(backups, select, context),
     }
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use vectar::{BackupRecord, RestoreOptions, select};
 
+use super::repair_backups::print_lost;
 use crate::{
     context::Context,
     error::CliError,
@@ -31,6 +32,9 @@ pub(crate) struct RestoreArgs {
     /// Write no .checksum beside the file
     #[arg(long)]
     no_checksum: bool,
+    /// Write what is left of a damaged backup to FILE.damaged, with zeros for what is lost, and list what that is
+    #[arg(long, conflicts_with = "no_checksum")]
+    salvage: bool,
     #[command(flatten)]
     select: SelectArgs,
 }
@@ -52,9 +56,39 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode,
     let repository = context.repository()?;
     let records = context.records(&repository)?;
     let record = select::one(&args.backup, &records.backups, &filter)?;
-    match args.output == Path::new("-") {
-        true => to_stdout(context, record, &repository),
-        false => to_file(args, context, record, &repository),
+    match (args.output == Path::new("-"), args.salvage) {
+        (true, true) => Err(CliError::new(ExitCode::Usage, "what is salvaged is not written to stdout")
+            .cause("nobody could tell it from a snapshot there")
+            .safe("nothing was written")
+            .hint("name a file with -o FILE")),
+        (true, false) => to_stdout(context, record, &repository),
+        (false, true) => salvaged(args, context, record, &repository),
+        (false, false) => to_file(args, context, record, &repository),
+    }
+}
+
+/// Writes what is left, under a name that nobody takes for the snapshot.
+fn salvaged(
+    args: &RestoreArgs,
+    context: &Context<'_>,
+    record: &BackupRecord,
+    repository: &vectar::Repository,
+) -> Result<ExitCode, CliError> {
+    let options = RestoreOptions { force: args.force, no_checksum: true };
+    let engine = context.engine_of(repository)?;
+    let observer = context.observer("salvaging");
+    let (path, salvaged) =
+        vectar::salvage_to_file(&engine, record, &args.output, &options, &observer, context.cancel())
+            .map_err(|error| failed(record, error))?;
+    drop(observer);
+    print_lost(record, &salvaged, context)?;
+    context.out().note(format_args!("wrote {}, without a checksum", plain_word(&path.display().to_string())));
+    match salvaged.lost.is_empty() {
+        true => {
+            context.out().note("nothing is lost: \"vectar restore\" without --salvage writes the snapshot itself");
+            Ok(ExitCode::Done)
+        }
+        false => Ok(ExitCode::Incomplete),
     }
 }
 
@@ -154,7 +188,7 @@ fn loading(record: &BackupRecord, path: &Path, sha256: &str) -> Vec<String> {
             ),
             format!(
                 "  -d '{{\"location\":\"file:///qdrant/snapshots/{}\",\"checksum\":\"{sha256}\",\"priority\":\"snapshot\"}}'",
-                record.subject.name
+                path.file_name().unwrap_or_default().display()
             ),
             "a cluster needs one such file from each node, each loaded on its node".to_owned(),
         ],

@@ -89,12 +89,8 @@ fn print(out: &Out, record: &BackupRecord, verified: Option<Timestamp>) -> Resul
     for shard in &subject.shards {
         let id = shard.id.map_or_else(|| "?".to_owned(), |id| id.to_string());
         let replicas: Vec<String> = shard.replicas.iter().map(|(peer, state)| format!("{peer} {state}")).collect();
-        out.line(format_args!(
-            "{:<12} {id}: {} segment(s), replicas {}",
-            "shard",
-            shard.segments.len(),
-            replicas.join(", ")
-        ))?;
+        let replicas = if replicas.is_empty() { String::new() } else { format!(", replicas {}", replicas.join(", ")) };
+        out.line(format_args!("{:<12} {id}: {} segment(s){replicas}", "shard", shard.segments.len()))?;
     }
     classes(record).print(out)
 }

@@ -61,8 +61,8 @@ pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, 
     if let Some(path) = &args.metrics_file {
         write_metrics(path, &prometheus(&rows, repository.stored_bytes()?.bytes))?;
     }
-    let breached: Vec<&GroupStatus> =
-        rows.iter().filter(|row| args.max_age.is_some_and(|age_max| row.breaches(now, age_max))).collect();
+    let breaches = |row: &&GroupStatus| args.max_age.is_some_and(|age_max| is_breach(row, &rows, now, age_max));
+    let breached: Vec<&GroupStatus> = rows.iter().filter(breaches).collect();
     match context.out().is_json() {
         true => print_json(context, &rows, now, args.max_age)?,
         false => print_text(context, &rows, now)?,
@@ -79,6 +79,15 @@ pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, 
         context.out().warn(format_args!("{}: {found}", row.group));
     }
     Ok(if nothing || !breached.is_empty() { ExitCode::Failed } else { context.outcome() })
+}
+
+/// Whether the newest good backup of a group is too old. Partial snapshots never make a good one: they do not count beside a row
+/// that does.
+fn is_breach(row: &GroupStatus, rows: &[GroupStatus], now: Timestamp, age_max: SignedDuration) -> bool {
+    let is_partial = |row: &GroupStatus| row.group.kind == "shard-partial";
+    let counted_elsewhere =
+        || rows.iter().any(|other| other.group.collection == row.group.collection && !is_partial(other));
+    row.breaches(now, age_max) && !(is_partial(row) && counted_elsewhere())
 }
 
 fn print_json(
@@ -104,7 +113,7 @@ fn print_json(
                 newest_bytes: row.newest_bytes,
                 newest_growth_bytes: row.newest_growth_bytes,
                 verified_at: row.verified.map(utc),
-                breach: age_max.is_some_and(|age_max| row.breaches(now, age_max)),
+                breach: age_max.is_some_and(|age_max| is_breach(row, rows, now, age_max)),
             },
         )
     })

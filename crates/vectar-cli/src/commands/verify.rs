@@ -10,6 +10,7 @@ use vectar::{
     verify::{FileReport, verify_backup, verify_file},
 };
 
+use super::finding::FindingView;
 use crate::{
     context::Context,
     error::CliError,
@@ -52,16 +53,11 @@ struct FileVerified<'l> {
     bytes: u64,
     sha256: &'l str,
     claimed_sha256: Option<&'l str>,
-    findings: Vec<FindingLine>,
+    findings: Vec<FindingView>,
 }
 
-#[derive(Serialize)]
-struct FindingLine {
-    level: String,
-    offset: u64,
-    path: String,
-    what: String,
-}
+/// What verifying a file does not say.
+const FILES_PROVE: &str = "this looked at digest and tar structure; what Qdrant's files say was not checked";
 
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
@@ -91,12 +87,17 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, 
     for path in &files {
         damaged += usize::from(!one_file(context, path)?);
     }
+    if !files.is_empty() {
+        context.out().note(FILES_PROVE);
+    }
     if !backups.is_empty() {
         let engine = context.engine_of(&repository)?;
         for record in &backups {
             damaged += usize::from(!one_backup(context, &engine, record)?);
         }
-        context.out().note("this proves that the bytes come back; it does not prove that a Qdrant loads them");
+        if damaged == 0 {
+            context.out().note("this proves that the bytes come back; it does not prove that a Qdrant loads them");
+        }
     }
     finish(context, damaged, backups.len() + files.len())
 }
@@ -110,6 +111,7 @@ fn verify_files(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Cl
     for target in &args.targets {
         damaged += usize::from(!one_file(context, Path::new(target))?);
     }
+    context.out().note(FILES_PROVE);
     finish(context, damaged, args.targets.len())
 }
 
@@ -179,12 +181,6 @@ fn one_file(context: &Context<'_>, path: &Path) -> Result<bool, CliError> {
 }
 
 fn print_json(context: &Context<'_>, path: &Path, report: &FileReport) -> Result<(), CliError> {
-    let finding = |anomaly: &vectar::Anomaly| FindingLine {
-        level: anomaly.severity().to_string(),
-        offset: anomaly.offset,
-        path: anomaly.path.to_string(),
-        what: anomaly.kind.to_string(),
-    };
     context.out().json(
         "file-verified",
         &FileVerified {
@@ -193,7 +189,7 @@ fn print_json(context: &Context<'_>, path: &Path, report: &FileReport) -> Result
             bytes: report.bytes,
             sha256: &report.sha256,
             claimed_sha256: report.sidecar.as_ref().map(|(_, expected)| expected.as_str()),
-            findings: report.anomalies.iter().map(finding).collect(),
+            findings: report.anomalies.iter().map(FindingView::of).collect(),
         },
     )
 }
@@ -214,7 +210,5 @@ fn print_text(context: &Context<'_>, path: &Path, report: &FileReport) -> Result
         out.line(format_args!("  {anomaly}"))?;
     }
     let summary = &report.summary;
-    out.line(format_args!("  {} file(s) in {} nested tar(s)", summary.bodies, summary.archives))?;
-    out.note("this proves digest and tar structure; what Qdrant's files say is not checked");
-    Ok(())
+    out.line(format_args!("  {} file(s) in {} nested tar(s)", summary.bodies, summary.archives))
 }

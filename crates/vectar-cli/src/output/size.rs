@@ -65,7 +65,8 @@ fn factor(unit: &str) -> Option<u128> {
     if unit.is_empty() || unit == "b" {
         return Some(1);
     }
-    let power = u32::try_from("kmgtp".find(&unit[..1])?).ok()? + 1;
+    let power = u32::try_from("kmgtp".find(unit.chars().next()?)?).ok()? + 1;
+    // What was found is one byte long.
     match &unit[1..] {
         "" | "i" | "ib" => Some(1024_u128.pow(power)),
         "b" => Some(1000_u128.pow(power)),

@@ -24,6 +24,8 @@ pub enum FrameKind {
     Config,
     /// `backups/<id>/<seq>`.
     Record,
+    /// `backups/<id>/<seq>` of an ingest that was taken for dead.
+    Void,
     /// `intents/<nonce>`.
     Intent,
     /// `pending/<id>`.
@@ -32,6 +34,16 @@ pub enum FrameKind {
     Event,
     /// `proofs/<id>/<time>-<nonce>`.
     Proof,
+    /// `proofs/packs/<time>-<nonce>`.
+    PackProof,
+    /// `forgotten/<id>`.
+    Forgotten,
+    /// `notes/<id>/<time>-<nonce>`.
+    Note,
+    /// `condemned/<pack>`.
+    Mark,
+    /// `intents/<nonce>.<time>-<nonce>`.
+    IntentSeen,
 }
 
 impl FrameKind {
@@ -41,10 +53,16 @@ impl FrameKind {
         match self {
             Self::Config => "config",
             Self::Record => "record",
+            Self::Void => "void",
             Self::Intent => "intent",
             Self::Pending => "pending",
             Self::Event => "event",
             Self::Proof => "proof",
+            Self::PackProof => "pack-proof",
+            Self::Forgotten => "forgotten",
+            Self::Note => "note",
+            Self::Mark => "mark",
+            Self::IntentSeen => "intent-seen",
         }
     }
 

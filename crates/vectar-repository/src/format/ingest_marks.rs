@@ -21,10 +21,24 @@ pub struct Intent {
 pub struct Pending {
     /// The backup about to be published.
     pub id: BackupId,
+    /// Under which number its record will be published.
+    pub seq: u32,
     /// Its ingest.
     pub nonce: IngestNonce,
     /// When this was published, by the client's clock.
     pub at: Timestamp,
     /// Every pack that holds a chunk or node of the backup, sorted.
     pub packs: Vec<PackId>,
+}
+
+/// `backups/<id>/<seq>`, of another kind than a record: prune took the ingest that was about to publish here for dead, and takes the
+/// name so that it cannot publish any more, should it only have been asleep. Readers pass it over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Void {
+    /// The ingest.
+    pub nonce: IngestNonce,
+    /// When it was taken for dead, by the client's clock.
+    pub at: Timestamp,
+    /// Host name and process of the client that did.
+    pub client: String,
 }

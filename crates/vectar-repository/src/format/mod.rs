@@ -7,12 +7,15 @@
 //! - Decoders never trust a length: nothing is allocated before the bytes that must fill it were seen.
 //! - An unknown version, kind, codec or item tag is an error that names it, never a guess.
 
+pub mod annotation;
 pub mod config;
 pub mod event;
+pub mod forgotten;
 pub mod frame;
 pub mod ids;
 pub mod ingest_marks;
 pub mod keys;
+pub mod mark;
 pub mod node;
 pub mod pack;
 pub mod record;

@@ -31,7 +31,7 @@ const FOOTER_ENTRY_BYTES: usize = 48;
 const FOOTER_BODY_BYTES: usize = 72;
 
 const PACK_MAGIC: &[u8; 8] = b"VCTRPACK";
-const RECORD_MAGIC: &[u8; 4] = b"VREC";
+pub(crate) const RECORD_MAGIC: &[u8; 4] = b"VREC";
 const FOOTER_MAGIC: &[u8; 8] = b"VCTRFOOT";
 /// The last byte is the version of pack, footer and trailer as an ASCII digit: whoever reads a pack begins here.
 const TRAILER_MAGIC: &[u8; 8] = b"VCTREND1";

@@ -16,7 +16,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use redb::{Database, ReadableDatabase, ReadableTableMetadata};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use vectar_chunk::{BodyDigest, NodeId};
 
 pub use catch_up::{CatchUpStats, read_footer};
@@ -27,10 +27,13 @@ use crate::{
     error::RepositoryError,
     format::{
         ids::{PackId, RepositoryId},
-        pack::{PackFooter, RecordKind},
+        pack::{BodyEntry, FooterEntry, PackFooter, RecordKind},
     },
 };
 use tables::{ChunkValue, PackValue, index_error};
+
+/// Records in one pack closer than this are read in one request: reading the gap is cheaper than asking twice.
+pub(crate) const GAP_BYTES_MAX: u64 = 256 * 1024;
 
 /// Where one chunk, node or row directory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,23 @@ impl ChunkLocation {
     pub fn record_range(&self) -> std::ops::Range<u64> {
         let start = u64::from(self.offset);
         start..start + crate::format::pack::RECORD_HEAD_BYTES + u64::from(self.stored_len)
+    }
+
+    /// Where a record lies that a footer lists.
+    pub(crate) fn of(pack: PackId, entry: &FooterEntry) -> Self {
+        let FooterEntry { head, offset } = entry;
+        let (stored_len, raw_len) = (head.stored_len, head.raw_len);
+        Self { pack, kind: head.kind, codec: head.codec, offset: *offset, stored_len, raw_len }
+    }
+
+    /// Whether `next` begins where this record ends.
+    pub(crate) fn is_adjacent(&self, next: &Self) -> bool {
+        self.record_range().end == u64::from(next.offset)
+    }
+
+    /// Whether reading the gap up to `next`, which lies behind in the same pack, is cheaper than asking twice.
+    pub(crate) fn is_near(&self, next: &Self) -> bool {
+        u64::from(next.offset).saturating_sub(self.record_range().end) <= GAP_BYTES_MAX
     }
 }
 
@@ -147,6 +167,29 @@ impl ChunkIndex {
         Ok(found.and_then(|value| PackValue::decode(value.value())?.footer()))
     }
 
+    /// Hands over every pack that is there: its name, its length, its footer.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`], and what `take` returns.
+    pub(crate) fn for_each_pack(
+        &self,
+        mut take: impl FnMut(PackId, u64, PackFooter) -> Result<(), RepositoryError>,
+    ) -> Result<(), RepositoryError> {
+        let present = self.pack_ids();
+        let action = index_error("reading the pack table");
+        let transaction = self.database.begin_read().map_err(index_error("opening a view"))?;
+        let table = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
+        for row in table.iter().map_err(&action)? {
+            let (key, value) = row.map_err(&action)?;
+            let id = tables::pack_id(key.value());
+            let decoded = PackValue::decode(value.value()).and_then(|pack| Some((pack.object_len, pack.footer()?)));
+            if let Some((object_len, footer)) = decoded.filter(|_| present.contains(&id)) {
+                take(id, object_len, footer)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The length of a pack when its footer was read.
     ///
     /// # Errors
@@ -231,6 +274,25 @@ impl IndexReader<'_> {
     pub fn body(&self, digest: &BodyDigest) -> Result<Option<(NodeId, u64)>, RepositoryError> {
         let found = self.bodies.get(digest.as_bytes()).map_err(index_error("looking up a body"))?;
         Ok(found.map(|value| tables::decode_body(value.value())))
+    }
+}
+
+impl IndexReader<'_> {
+    /// Hands over every body whose node is known to the caller.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn bodies_of(&self, is_wanted: impl Fn(&NodeId) -> bool) -> Result<Vec<BodyEntry>, RepositoryError> {
+        let action = index_error("reading the body table");
+        let mut bodies = Vec::new();
+        for row in self.bodies.iter().map_err(&action)? {
+            let (key, value) = row.map_err(&action)?;
+            let (node, len) = tables::decode_body(value.value());
+            if is_wanted(&node) {
+                bodies.push(BodyEntry { digest: BodyDigest::from_bytes(*key.value()), node, len });
+            }
+        }
+        Ok(bodies)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         ids::{BackupId, PackId},
         ingest_marks::Pending,
         keys,
+        pack::RecordKind,
         record::{BackupRecord, RECORD_BYTES_MAX, Space, Subject},
     },
     index::{Present, list_packs, list_present},
@@ -66,22 +67,28 @@ impl Ingest<'_> {
             return Err(RepositoryError::LayoutWrong { covered, expected: draft.bytes });
         }
         let id = BackupId::from_bytes(self.repository.random());
-        let mut own = self.publish_packs()?;
-        let pending_key = keys::pending(&id);
-        self.announced.push(pending_key.clone());
-        let mut attempts = 0;
-        loop {
-            self.publish_pending(&pending_key, id, &own)?;
-            let lost = self.unsound_of(&own)?;
-            if lost.is_empty() {
-                break;
-            }
-            attempts += 1;
-            self.copy_out(id, root, &lost, attempts, &mut own)?;
-        }
-        let record = self.publish_record(id, root, draft, &own)?;
-        let pack_bytes: u64 = own.iter().map(|pack| pack.len).sum();
-        let record_bytes = record.encode().len() as u64;
+        let own = self.settle(id, 0, root)?;
+        let RecordDraft { subject, bytes, sha256, damaged, tags, note, mut space } = draft;
+        space.new_pack_bytes = own.iter().map(|pack| pack.len).sum();
+        let stored_at = self.repository.environment.now();
+        let (tool, requires) = (TOOL.to_owned(), Vec::new());
+        let record = BackupRecord {
+            id,
+            seq: 0,
+            requires,
+            subject,
+            stored_at,
+            bytes,
+            sha256,
+            root,
+            damaged,
+            tags,
+            note,
+            space,
+            tool,
+        };
+        let pack_bytes = record.space.new_pack_bytes;
+        let record_bytes = self.publish_record(&record)?;
         self.withdraw();
         let summary = format!("stored {} ({} bytes) as {}", record.subject.name, record.bytes, id.short());
         let event_bytes = self.repository.log_event("ingest", Some(id), summary).unwrap_or_else(|error| {
@@ -91,8 +98,64 @@ impl Ingest<'_> {
         Ok(Committed { record, new_bytes: pack_bytes + record_bytes + event_bytes })
     }
 
+    /// Publishes a record once more, under the number that it carries now: a backup that is taken back, or comes from another
+    /// repository whose chunks were added here. Everything it needs is looked up; what lies in marked packs is copied out.
+    ///
+    /// # Errors
+    /// [`RepositoryError::ChunkMissing`] when something it needs is nowhere, and as [`commit`](Self::commit).
+    pub fn republish(mut self, record: BackupRecord) -> Result<Committed, RepositoryError> {
+        let reader = ChunkReader::new(self.repository, COPY_OUT_CACHE_BYTES);
+        // Chunks that this ingest added are in no published pack yet; the recipe itself may be among them.
+        let mut own = self.publish_packs()?;
+        self.publisher = Some(PackPublisher::start(self.repository.backend.clone()));
+        self.rely_on_all(&record, &reader, &own)?;
+        own.extend(self.settle(record.id, record.seq, record.root)?);
+        let record_bytes = self.publish_record(&record)?;
+        self.withdraw();
+        let pack_bytes: u64 = own.iter().map(|pack| pack.len).sum();
+        Ok(Committed { record, new_bytes: pack_bytes + record_bytes })
+    }
+
+    /// Notes everything behind a record as needed, and stores anew what no sound pack holds.
+    fn rely_on_all(
+        &mut self,
+        record: &BackupRecord,
+        reader: &ChunkReader<'_>,
+        own: &[PublishedPack],
+    ) -> Result<(), RepositoryError> {
+        self.relied_on.extend(own.iter().map(|pack| pack.id));
+        let view = self.repository.index().reader()?;
+        for id in reader.ids_behind(&record.root)? {
+            if let Some(location) = view.locate_sound(&id)? {
+                self.relied_on.insert(location.pack);
+                continue;
+            }
+            let location = view.locate(&id)?.ok_or(RepositoryError::ChunkMissing { kind: RecordKind::Chunk, id })?;
+            self.append(reader.stored_record(&location, &id)?)?;
+        }
+        Ok(())
+    }
+
+    /// Brings everything into packs that a record may rely on: written, durable, announced, and seen present and unmarked after the
+    /// announcement. Returns the packs this ingest wrote.
+    fn settle(&mut self, id: BackupId, seq: u32, root: NodeId) -> Result<Vec<PublishedPack>, RepositoryError> {
+        let mut own = self.publish_packs()?;
+        let pending_key = keys::pending(&id);
+        self.announced.push(pending_key.clone());
+        let mut attempts = 0;
+        loop {
+            self.publish_pending(&pending_key, (id, seq), &own)?;
+            let lost = self.unsound_of(&own)?;
+            if lost.is_empty() {
+                return Ok(own);
+            }
+            attempts += 1;
+            self.copy_out(id, root, &lost, attempts, &mut own)?;
+        }
+    }
+
     /// Seals what is left, waits for the writer thread, makes everything durable and known to the index.
-    fn publish_packs(&mut self) -> Result<Vec<PublishedPack>, RepositoryError> {
+    pub(super) fn publish_packs(&mut self) -> Result<Vec<PublishedPack>, RepositoryError> {
         self.seal_all()?;
         let publisher = self.publisher.as_mut().ok_or(RepositoryError::ThreadLost { task: "writes packs" })?;
         let own = publisher.finish()?;
@@ -125,10 +188,16 @@ impl Ingest<'_> {
         }
     }
 
-    fn publish_pending(&self, key: &ObjectKey, id: BackupId, own: &[PublishedPack]) -> Result<(), RepositoryError> {
+    fn publish_pending(
+        &self,
+        key: &ObjectKey,
+        (id, seq): (BackupId, u32),
+        own: &[PublishedPack],
+    ) -> Result<(), RepositoryError> {
         let mut packs: Vec<PackId> = own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).collect();
         packs.sort_unstable();
-        let pending = Pending { id, nonce: self.nonce, at: self.repository.environment.now(), packs };
+        let at = self.repository.environment.now();
+        let pending = Pending { id, seq, nonce: self.nonce, at, packs };
         let bytes = frame::encode(FrameKind::Pending, &pending);
         self.repository.backend.put(key, &[bytes.into()])?;
         Ok(self.repository.backend.sync(std::slice::from_ref(key))?)
@@ -181,40 +250,21 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    fn publish_record(
-        &mut self,
-        id: BackupId,
-        root: NodeId,
-        draft: RecordDraft,
-        own: &[PublishedPack],
-    ) -> Result<BackupRecord, RepositoryError> {
-        let RecordDraft { subject, bytes, sha256, damaged, tags, note, mut space } = draft;
-        space.new_pack_bytes = own.iter().map(|pack| pack.len).sum();
-        let stored_at = self.repository.environment.now();
-        let tool = TOOL.to_owned();
-        let record = BackupRecord {
-            id,
-            seq: 0,
-            requires: Vec::new(),
-            subject,
-            stored_at,
-            bytes,
-            sha256,
-            root,
-            damaged,
-            tags,
-            note,
-            space,
-            tool,
-        };
-        let (key, encoded) = (keys::record(&id, 0), record.encode());
+    /// The commit. Returns the bytes of the record.
+    fn publish_record(&mut self, record: &BackupRecord) -> Result<u64, RepositoryError> {
+        let (key, encoded) = (keys::record(&record.id, record.seq), record.encode());
         let record_bytes = encoded.len() as u64;
         if record_bytes > RECORD_BYTES_MAX {
-            return Err(RepositoryError::RecordTooLong { backup: id, record_bytes, max: RECORD_BYTES_MAX });
+            return Err(RepositoryError::RecordTooLong { backup: record.id, record_bytes, max: RECORD_BYTES_MAX });
         }
-        self.repository.put_small(&key, encoded)?;
+        match self.repository.put_small(&key, encoded) {
+            Err(RepositoryError::ObjectInTheWay { .. }) if self.repository.is_void(&key)? => {
+                return Err(RepositoryError::TakenForDead { backup: record.id });
+            }
+            result => result?,
+        };
         self.repository.backend.sync(std::slice::from_ref(&key))?;
-        Ok(record)
+        Ok(record_bytes)
     }
 }
 

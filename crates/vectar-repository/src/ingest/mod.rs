@@ -136,6 +136,14 @@ impl<'r> Ingest<'r> {
         self.rely_on_id(chunk.as_bytes())
     }
 
+    /// Notes that the backup uses a chunk or node, and tells whether it must still be stored.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub fn lacks(&mut self, id: &[u8; 32]) -> Result<bool, RepositoryError> {
+        Ok(self.rely_on_id(id)? == Stored::New)
+    }
+
     fn rely_on_id(&mut self, id: &[u8; 32]) -> Result<Stored, RepositoryError> {
         if self.stored.contains(id) {
             return Ok(Stored::Known);
@@ -209,6 +217,32 @@ impl<'r> Ingest<'r> {
         if self.view.body(&digest).ok().flatten() != Some((node, len)) {
             self.metadata.push_body(BodyEntry { digest, node, len });
         }
+    }
+
+    /// Stores a record in a new pack although it is stored already: what prune does with the needed part of a wasteful pack.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub(crate) fn carry_over(&mut self, record: PreparedRecord) -> Result<(), RepositoryError> {
+        match self.stored.contains(&record.head.id) {
+            true => Ok(()),
+            false => self.append(record),
+        }
+    }
+
+    /// Carries the digest of a body over into the new packs.
+    pub(crate) fn carry_over_body(&mut self, body: BodyEntry) {
+        self.metadata.push_body(body);
+    }
+
+    /// Ends the writing without a backup: the new packs are durable and known to the index, and hold only what others hold too.
+    /// Returns their bytes.
+    ///
+    /// # Errors
+    /// The storage refused something; what was written stays and is of no harm.
+    pub(crate) fn finish_packs(mut self) -> Result<u64, RepositoryError> {
+        let own = self.publish_packs()?;
+        Ok(own.iter().map(|pack| pack.len).sum())
     }
 
     /// Ends a rehearsal: bytes of all packs it would have written.

@@ -21,6 +21,14 @@ impl PreparedRecord {
     pub fn record_len(&self) -> u64 {
         self.head.record_len()
     }
+
+    /// The same chunk under the name that another repository's key gives it. A checksum over head and bytes is made when it is put
+    /// into a pack.
+    #[must_use]
+    pub fn renamed(mut self, name: &ChunkId) -> Self {
+        self.head.id = *name.as_bytes();
+        self
+    }
 }
 
 /// Encodes chunks and nodes; one per thread.

@@ -5,7 +5,7 @@
 //! fits, because Qdrant's files are 32 MiB long at most, `matrix.dat` excepted.
 
 use vectar_chunk::{BodyHasher, CutParameters, Cutter};
-use vectar_qdrant::{BodyLabel, BodyPath, BodySize, Classifier};
+use vectar_qdrant::{BodyLabel, BodyPath, BodySize, Class, Classifier, SMALL_JSON_BYTES_MAX};
 use vectar_repository::ChunkReader;
 use vectar_tar::{BodyHead, CatalogueRow, RowRole, SplitSink};
 
@@ -72,6 +72,8 @@ struct OpenBody {
     /// Its row, if there was room for one.
     row: Option<usize>,
     learns: bool,
+    /// Whether its bytes belong to the description of the snapshot: replica states and the like teach the classifier nothing.
+    describes: bool,
     received: u64,
     hasher: Option<BodyHasher>,
     /// Everything so far, while the whole body is awaited; else what is not cut yet.
@@ -132,6 +134,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         let cutter = BodyCutter::new(&label, &self.cut, sparse);
         OpenBody {
             learns: self.classifier.wants(&path, size),
+            describes: label.class == Class::SmallJson && size.stored_bytes <= SMALL_JSON_BYTES_MAX,
             hasher: (len >= BODY_DIGEST_BYTES_MIN).then(|| self.reader.repository().id_key().body_hasher()),
             buffered: len <= BODY_BUFFER_BYTES,
             window: Vec::new(),
@@ -207,9 +210,12 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
         });
         if body.learns && complete {
             self.classifier.learn(&body.path, &body.window);
-            if let Some(offset) = offset.filter(|_| self.seen.has_room_for(body.window.len())) {
-                self.seen.small.insert(offset, body.window.clone());
-            }
+        }
+        if (body.learns || body.describes)
+            && complete
+            && let Some(offset) = offset.filter(|_| self.seen.has_room_for(body.window.len()))
+        {
+            self.seen.small.insert(offset, body.window.clone());
         }
         if body.buffered
             && let Some(hasher) = &mut body.hasher

@@ -233,9 +233,11 @@ fn learn(file: &SnapshotFile, catalogue: &Catalogue) -> Classifier {
 fn judge(name: &str, anomalies: &Anomalies, options: &IngestOptions) -> Result<Option<String>, Error> {
     let mut damages = anomalies.iter().filter(|anomaly| anomaly.severity() == Severity::Damage);
     let Some(first) = damages.find(|anomaly| anomaly.kind != AnomalyKind::NotATar) else { return Ok(None) };
+    // Whoever shows it says that it is damage.
+    let finding = first.to_string().trim_start_matches("damage: ").to_owned();
     match options.allow_damaged {
-        true => Ok(Some(first.to_string())),
-        false => Err(Error::SnapshotDamaged { name: name.to_owned(), finding: first.to_string() }),
+        true => Ok(Some(finding)),
+        false => Err(Error::SnapshotDamaged { name: name.to_owned(), finding }),
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn describe(origin: &Origin<'_>, outline: &SnapshotOutline, options: 
         node: options.node.clone(),
         peer_id: parsed.as_ref().and_then(SnapshotName::peer).or_else(|| this_peer(outline)),
         set: options.set.clone(),
-        shards: shards(outline, parsed.as_ref()),
+        shards: shards(origin, outline, parsed.as_ref()),
         contains: contains(outline),
         source: Some(origin.path.to_string_lossy().into_owned()),
         qdrant_at_least: outline.written_by.at_least.map(|version| version.to_string()),
@@ -69,12 +69,22 @@ fn collection(
     if let Some(name) = parsed.and_then(SnapshotName::collection) {
         return Some((name.to_owned(), "name".to_owned()));
     }
-    let mut directories = origin.path.parent()?.components().rev().filter_map(|part| part.as_os_str().to_str());
+    let mut directories = directories(origin.path);
     let nearest = directories.next().filter(|name| !name.is_empty() && *name != "/")?;
-    // Shard snapshots lie in <collection>/shards/<shard id>/.
-    let is_shard_directory = nearest.parse::<u32>().is_ok() && directories.next() == Some("shards");
-    let name = if is_shard_directory { directories.next()? } else { nearest };
+    let name = if shard_directory(origin.path).is_some() { directories.nth(1)? } else { nearest };
     (name != "snapshots" && name != "." && name != "..").then(|| (name.to_owned(), "directory".to_owned()))
+}
+
+/// The directories that hold a file, nearest first.
+fn directories(path: &Path) -> impl Iterator<Item = &str> {
+    path.parent().into_iter().flat_map(Path::components).rev().filter_map(|part| part.as_os_str().to_str())
+}
+
+/// The number of the directory a server keeps a shard's snapshots in: `<collection>/shards/<shard id>/`.
+fn shard_directory(path: &Path) -> Option<u32> {
+    let mut directories = directories(path);
+    let shard = directories.next()?.parse().ok()?;
+    (directories.next() == Some("shards")).then_some(shard)
 }
 
 fn taken_at(origin: &Origin<'_>, parsed: Option<&SnapshotName>) -> Option<(Timestamp, String)> {
@@ -97,11 +107,12 @@ fn this_peer(outline: &SnapshotOutline) -> Option<u64> {
     peers.all(|peer| peer == first).then_some(first)
 }
 
-fn shards(outline: &SnapshotOutline, parsed: Option<&SnapshotName>) -> Vec<ShardNote> {
+fn shards(origin: &Origin<'_>, outline: &SnapshotOutline, parsed: Option<&SnapshotName>) -> Vec<ShardNote> {
     let named = parsed.and_then(|name| match name.subject {
         NameSubject::Shard { shard, .. } => Some(shard),
         _ => None,
     });
+    let named = named.or_else(|| shard_directory(origin.path));
     let [collection] = &outline.collections[..] else { return Vec::new() };
     let note = |shard: &vectar_qdrant::ShardOutline| ShardNote {
         id: shard.id.or(named),

@@ -15,6 +15,8 @@ pub use discover::{Discovered, Discovery, Skipped, discover};
 pub use file::SnapshotFile;
 pub use sidecar::{Sidecar, read_sidecar, sidecar_path};
 
+use vectar_tar::ReadAt as _;
+
 use crate::error::Error;
 
 /// Something that can be ingested.
@@ -85,4 +87,24 @@ impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Source").field(&self.origin()).finish()
     }
+}
+
+/// Reads a small text file, such as a list of ids.
+///
+/// # Errors
+/// [`Error::Source`] when it cannot be read, is longer than `bytes_max`, or is no UTF-8.
+pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, Error> {
+    let invalid = |reason: &str| Error::Source {
+        action: "read",
+        path: path.to_owned(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason),
+    };
+    let file = SnapshotFile::open(path)?;
+    if file.len() > bytes_max {
+        return Err(invalid("it is too long to be what it should be"));
+    }
+    let mut content = vec![0; usize::try_from(file.len()).map_err(|_| invalid("it does not fit into memory"))?];
+    let count = file.read_window(0, &mut content)?;
+    content.truncate(count);
+    String::from_utf8(content).map_err(|_| invalid("it is no text"))
 }

@@ -1,0 +1,287 @@
+//! Doing what a plan says. Every step can be the last one: what is left undone, the next prune does.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use vectar_backend::{ObjectKey, PutOutcome};
+
+use super::{
+    listing::{self, Intents, Needs},
+    plan::PrunePlan,
+    usage::Usage,
+};
+use crate::{
+    error::{ErrorKind, RepositoryError},
+    format::{
+        frame::{self, FrameKind},
+        ids::PackId,
+        ingest_marks::Void,
+        keys,
+        mark::{IntentSeen, Mark},
+    },
+    index::ChunkLocation,
+    ingest::Ingest,
+    reader::ChunkReader,
+    repository::IndexedRepository,
+    reserve,
+};
+
+/// Codec level of recipe nodes; prune makes none, it copies them as they are.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Records that are copied are read in runs of at most this length, in bytes.
+const COPY_RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// How far a prune is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneProgress {
+    /// Bytes copied so far.
+    pub done_bytes: u64,
+    /// Bytes to copy.
+    pub total_bytes: u64,
+}
+
+/// What a prune did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PruneStats {
+    /// Packs that are gone.
+    pub removed_packs: u64,
+    /// Bytes of them.
+    pub removed_bytes: u64,
+    /// Packs that were marked.
+    pub condemned_packs: u64,
+    /// Bytes of them.
+    pub condemned_bytes: u64,
+    /// Bytes that were copied to new packs, with the headers and footers of these.
+    pub written_bytes: u64,
+    /// Forgotten backups that cannot be taken back any more.
+    pub expired_backups: u64,
+    /// Packs that were to be rewritten and were left as they are, because the storage is full.
+    pub not_rewritten_packs: u64,
+}
+
+impl PrunePlan {
+    /// Does what the plan says. `progress` hears of bytes copied; returning `false` stops after the pack at hand, before anything of
+    /// this plan is marked.
+    ///
+    /// # Errors
+    /// The storage failed, or something that must be copied is damaged. No backup has lost anything; a later prune goes on.
+    pub fn apply(
+        mut self,
+        repository: &IndexedRepository,
+        progress: &dyn Fn(PruneProgress) -> bool,
+    ) -> Result<PruneStats, RepositoryError> {
+        let mut stats = PruneStats::default();
+        let gave_reserve = reserve::give_up_if_full(repository)?;
+        for id in &self.expired {
+            repository.backend.delete(&keys::forgotten(id))?;
+            stats.expired_backups += 1;
+        }
+        self.bury_ingests(repository)?;
+        self.remove(repository, progress, &mut stats)?;
+        self.rewrite(repository, progress, &mut stats)?;
+        self.mark(repository, &mut stats)?;
+        reserve::take_back(repository, gave_reserve);
+        let summary = format!(
+            "pruned: removed {} packs ({} bytes), marked {} packs ({} bytes), wrote {} bytes",
+            stats.removed_packs, stats.removed_bytes, stats.condemned_packs, stats.condemned_bytes, stats.written_bytes
+        );
+        if let Err(error) = repository.log_event("prune", None, summary) {
+            tracing::warn!(%error, "the log has no line for this prune");
+        }
+        Ok(stats)
+    }
+
+    /// Takes away what dead ingests left, and notes what was seen of the living.
+    ///
+    /// An ingest that looks dead may only be asleep, between its last look at the marks and its record. So the name of its record is
+    /// taken before its pending object goes: should it wake, it cannot publish any more.
+    fn bury_ingests(&self, repository: &IndexedRepository) -> Result<(), RepositoryError> {
+        let dead: HashSet<_> = self.dead_ingests.iter().copied().collect();
+        let pendings = listing::pendings(repository)?;
+        // Listed after them: an ingest that began after the plan was made has its intent by now.
+        let intents = Intents::list(repository)?;
+        for pending in pendings {
+            if dead.contains(&pending.nonce) || !intents.is_there(&pending.nonce) {
+                let key = keys::record(&pending.id, pending.seq);
+                let (at, client) = (repository.environment.now(), repository.environment.client());
+                let void = frame::encode(FrameKind::Void, &Void { nonce: pending.nonce, at, client });
+                match repository.backend.put_if_absent(&key, &[Bytes::from(void)])? {
+                    // It had published already, or another prune was faster: either way nobody publishes there any more.
+                    PutOutcome::Created | PutOutcome::AlreadyExists => {}
+                }
+                repository.backend.sync(&[key])?;
+                repository.backend.delete(&keys::pending(&pending.id))?;
+            }
+        }
+        for key in self.intents.leftovers(&dead) {
+            repository.backend.delete(&key)?;
+        }
+        let at = repository.environment.now();
+        for (&nonce, &packs) in &self.sightings {
+            let key = keys::intent_seen(&nonce, at.as_millisecond(), &repository.random_suffix());
+            repository.put_small(&key, frame::encode(FrameKind::IntentSeen, &IntentSeen { nonce, at, packs }))?;
+        }
+        Ok(())
+    }
+
+    /// Removes packs whose grace is over: asks again who needs something of them, copies that out, and only then deletes.
+    fn remove(
+        &mut self,
+        repository: &IndexedRepository,
+        progress: &dyn Fn(PruneProgress) -> bool,
+        stats: &mut PruneStats,
+    ) -> Result<(), RepositoryError> {
+        if self.removals.is_empty() {
+            return Ok(());
+        }
+        let needs = Needs::list(repository)?;
+        let named: HashSet<PackId> = needs.pendings.iter().flat_map(|pending| pending.packs.iter().copied()).collect();
+        self.removals.retain(|removal| !named.contains(&removal.pack));
+        repository.catch_up()?;
+        let expired: HashSet<_> = self.expired.iter().copied().collect();
+        let forgotten = needs.forgotten.iter().filter(|forgotten| !expired.contains(&forgotten.id()));
+        let roots = needs.backups.iter().map(|record| record.root);
+        self.usage.need(repository, roots.chain(forgotten.map(|forgotten| forgotten.record.root)))?;
+        let needed = self.removals.iter().map(|removal| removal.pack);
+        match copy_needed(repository, &self.usage, needed, progress)? {
+            Copied::All { written_bytes } => stats.written_bytes += written_bytes,
+            Copied::Stopped => return Ok(()),
+        }
+        for removal in &self.removals {
+            // The pack goes first: a mark without a pack is harmless, a pack without a mark would be relied on again.
+            repository.backend.delete(&keys::pack(&removal.pack))?;
+        }
+        for removal in &self.removals {
+            repository.backend.delete(&keys::mark(&removal.pack))?;
+            stats.removed_packs += 1;
+            stats.removed_bytes += removal.bytes;
+        }
+        repository.catch_up()?;
+        Ok(())
+    }
+
+    /// Copies what is needed of the packs that are to be rewritten. What cannot be copied for want of space stays as it is.
+    fn rewrite(
+        &mut self,
+        repository: &IndexedRepository,
+        progress: &dyn Fn(PruneProgress) -> bool,
+        stats: &mut PruneStats,
+    ) -> Result<(), RepositoryError> {
+        let packs: Vec<PackId> =
+            self.condemned.iter().filter(|pack| pack.needed_bytes > 0).map(|pack| pack.pack).collect();
+        let give_up = match copy_needed(repository, &self.usage, packs.iter().copied(), progress) {
+            Ok(Copied::All { written_bytes }) => {
+                stats.written_bytes += written_bytes;
+                return Ok(());
+            }
+            Ok(Copied::Stopped) => true,
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
+                tracing::warn!("the storage is full; wasteful packs are left as they are for now");
+                true
+            }
+            Err(error) => return Err(error),
+        };
+        if give_up {
+            self.condemned.retain(|pack| pack.needed_bytes == 0);
+            stats.not_rewritten_packs = packs.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn mark(&self, repository: &IndexedRepository, stats: &mut PruneStats) -> Result<(), RepositoryError> {
+        let (at, client) = (repository.environment.now(), repository.environment.client());
+        let mut marked: Vec<ObjectKey> = Vec::with_capacity(self.condemned.len());
+        for pack in &self.condemned {
+            let key = keys::mark(&pack.pack);
+            let mark = Mark { pack: pack.pack, at, reason: pack.reason, client: client.clone() };
+            // Another prune may have marked it meanwhile; the first mark counts.
+            match repository.backend.put_if_absent(&key, &[Bytes::from(frame::encode(FrameKind::Mark, &mark))])? {
+                PutOutcome::Created | PutOutcome::AlreadyExists => {}
+            }
+            marked.push(key);
+            stats.condemned_packs += 1;
+            stats.condemned_bytes += pack.bytes;
+        }
+        repository.backend.sync(&marked)?;
+        if !marked.is_empty() {
+            repository.catch_up()?;
+        }
+        Ok(())
+    }
+}
+
+/// How a copy ended.
+enum Copied {
+    /// Everything lies durably in new packs too.
+    All {
+        /// Bytes of the new packs.
+        written_bytes: u64,
+    },
+    /// Somebody asked to stop.
+    Stopped,
+}
+
+/// Copies what is needed of these packs to new ones, which are durable afterwards.
+fn copy_needed(
+    repository: &IndexedRepository,
+    usage: &Usage,
+    packs: impl Iterator<Item = PackId>,
+    progress: &dyn Fn(PruneProgress) -> bool,
+) -> Result<Copied, RepositoryError> {
+    let mut work = Vec::new();
+    for id in packs {
+        if let Some(pack) = usage.pack(&id).filter(|pack| usage.bytes_of(pack).used > 0) {
+            work.push(*pack);
+        }
+    }
+    if work.is_empty() {
+        return Ok(Copied::All { written_bytes: 0 });
+    }
+    let total_bytes = work.iter().map(|pack| usage.bytes_of(pack).used).sum();
+    let reader = ChunkReader::new(repository, 0);
+    let mut ingest = Ingest::begin(repository, ZSTD_LEVEL)?;
+    let mut done_bytes = 0;
+    for pack in &work {
+        let Some(footer) = repository.index().footer(&pack.id)? else { continue };
+        let needed: Vec<([u8; 32], ChunkLocation)> = footer
+            .entries
+            .iter()
+            .zip(usage.needed_in(pack))
+            .filter(|(_, is_needed)| *is_needed)
+            .map(|(entry, _)| (entry.head.id, ChunkLocation::of(pack.id, entry)))
+            .collect();
+        for run in runs(&needed) {
+            for record in reader.stored_records(run)? {
+                done_bytes += record.record_len();
+                ingest.carry_over(record)?;
+            }
+        }
+        let view = repository.index().reader()?;
+        for body in footer.bodies {
+            let location = view.locate(body.node.as_bytes())?;
+            if location.is_some_and(|location| usage.is_needed(&location)) {
+                ingest.carry_over_body(body);
+            }
+        }
+        if !progress(PruneProgress { done_bytes, total_bytes }) {
+            return Ok(Copied::Stopped);
+        }
+    }
+    Ok(Copied::All { written_bytes: ingest.finish_packs()? })
+}
+
+/// Cuts the needed records of one pack into reads.
+fn runs<'n>(needed: &'n [([u8; 32], ChunkLocation)]) -> impl Iterator<Item = &'n [([u8; 32], ChunkLocation)]> {
+    let mut rest = needed;
+    std::iter::from_fn(move || {
+        let (_, first) = rest.first()?;
+        let start = first.record_range().start;
+        let joins = |pair: &&[([u8; 32], ChunkLocation)]| {
+            pair[0].1.is_adjacent(&pair[1].1) && pair[1].1.record_range().end - start <= COPY_RUN_BYTES_MAX
+        };
+        let (run, later) = rest.split_at(1 + rest.windows(2).take_while(joins).count());
+        rest = later;
+        Some(run)
+    })
+}

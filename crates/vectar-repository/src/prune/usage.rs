@@ -1,0 +1,224 @@
+//! What of each pack is needed: one 64-bit mask for each record, found by walking every recipe once.
+//!
+//! Twelve bytes for each record, whatever it is called and however many backups share it: an offset, by which a place in a pack
+//! becomes a number, and a mask, in which each bit is a sixty-fourth of the record.
+
+use std::collections::{HashMap, HashSet};
+
+use vectar_chunk::NodeId;
+
+use crate::{
+    error::RepositoryError,
+    format::{
+        ids::PackId,
+        node::{RecipeItem, RecipeNode},
+        pack::{PACK_HEADER_BYTES, PackFooter, RecordKind},
+    },
+    index::{ChunkLocation, IndexReader},
+    reader::ChunkReader,
+    repository::IndexedRepository,
+};
+
+/// Recipe nodes are read once each, so none is kept.
+const CACHE_BYTES: usize = 0;
+
+/// The packs of a repository and what of them is needed.
+#[derive(Debug)]
+pub(super) struct Usage {
+    pub(super) packs: Vec<PackUsage>,
+    by_id: HashMap<PackId, usize>,
+    /// Offset of each record, pack by pack.
+    offsets: Vec<u32>,
+    /// Which sixty-fourths of each record are needed; 0 is none.
+    masks: Vec<u64>,
+    /// Nodes that were walked although they lie in packs that came later.
+    walked_elsewhere: HashSet<NodeId>,
+}
+
+/// One pack and where its records are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PackUsage {
+    pub(super) id: PackId,
+    /// Length of the object.
+    pub(super) bytes: u64,
+    /// Whether it holds recipe nodes.
+    pub(super) is_metadata: bool,
+    /// Where the records end.
+    records_end: u64,
+    first: usize,
+    count: usize,
+}
+
+/// Bytes of a pack, by what they are to the backups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct PackBytes {
+    /// Records of which something is needed.
+    pub(super) used: u64,
+    /// Records of which nothing is needed.
+    pub(super) unused: u64,
+    /// Of the used ones, about how much lies in sixty-fourths that nobody needs.
+    pub(super) unused_inside: u64,
+}
+
+impl Usage {
+    /// Every record in every pack that is there, none of them needed so far.
+    pub(super) fn new(repository: &IndexedRepository) -> Result<Self, RepositoryError> {
+        let counts = repository.index().counts()?;
+        let records = usize::try_from(counts.records).unwrap_or(0);
+        let mut usage = Self {
+            packs: Vec::with_capacity(usize::try_from(counts.packs).unwrap_or(0)),
+            by_id: HashMap::new(),
+            offsets: Vec::with_capacity(records),
+            masks: Vec::new(),
+            walked_elsewhere: HashSet::new(),
+        };
+        repository.index().for_each_pack(|id, bytes, footer| {
+            usage.add_pack(id, bytes, &footer);
+            Ok(())
+        })?;
+        usage.masks = vec![0; usage.offsets.len()];
+        Ok(usage)
+    }
+
+    fn add_pack(&mut self, id: PackId, bytes: u64, footer: &PackFooter) {
+        let last = footer.entries.last();
+        let records_end = last.map_or(PACK_HEADER_BYTES, |last| u64::from(last.offset) + last.head.record_len());
+        // A pack without records holds digests of bodies, which only metadata packs do.
+        let is_metadata = footer.entries.first().is_none_or(|entry| entry.head.kind != RecordKind::Chunk);
+        let (first, count) = (self.offsets.len(), footer.entries.len());
+        self.by_id.insert(id, self.packs.len());
+        self.packs.push(PackUsage { id, bytes, is_metadata, records_end, first, count });
+        self.offsets.extend(footer.entries.iter().map(|entry| entry.offset));
+    }
+
+    /// Walks the recipes of these roots and notes what they need, in `len` bytes each.
+    ///
+    /// # Errors
+    /// Something they need is missing or damaged, or the storage failed. What was noted so far is too little then.
+    pub(super) fn need(
+        &mut self,
+        repository: &IndexedRepository,
+        roots: impl IntoIterator<Item = NodeId>,
+    ) -> Result<(), RepositoryError> {
+        let reader = ChunkReader::new(repository, CACHE_BYTES);
+        let view = repository.index().reader()?;
+        let mut frontier: Vec<NodeId> = roots.into_iter().collect();
+        while !frontier.is_empty() {
+            let mut reads = Vec::new();
+            for node in frontier.drain(..) {
+                let location = locate(&view, RecordKind::Node, node.as_bytes())?;
+                if self.is_first_visit(&node, &location) {
+                    reads.push((node, location));
+                }
+            }
+            reader.for_each_node(reads, |_, node| self.need_items(&view, &node, &mut frontier))?;
+        }
+        Ok(())
+    }
+
+    fn is_first_visit(&mut self, node: &NodeId, location: &ChunkLocation) -> bool {
+        match self.number_of(location) {
+            Some(number) => std::mem::replace(&mut self.masks[number], u64::MAX) == 0,
+            None => self.walked_elsewhere.insert(*node),
+        }
+    }
+
+    fn need_items(
+        &mut self,
+        view: &IndexReader<'_>,
+        node: &RecipeNode,
+        frontier: &mut Vec<NodeId>,
+    ) -> Result<(), RepositoryError> {
+        for item in &node.items {
+            match item {
+                RecipeItem::Node { node, .. } => frontier.push(*node),
+                RecipeItem::Copy { chunk, start, len } => {
+                    let location = locate(view, RecordKind::Chunk, chunk.as_bytes())?;
+                    if let Some(number) = self.number_of(&location) {
+                        self.masks[number] |= granules(*start, *len, location.raw_len);
+                    }
+                }
+                RecipeItem::Inline(_) | RecipeItem::Fill { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a record; `None` when its pack came after the packs were listed.
+    fn number_of(&self, location: &ChunkLocation) -> Option<usize> {
+        let pack = &self.packs[*self.by_id.get(&location.pack)?];
+        let offsets = &self.offsets[pack.first..pack.first + pack.count];
+        offsets.binary_search(&location.offset).ok().map(|position| pack.first + position)
+    }
+
+    /// The pack with this name.
+    pub(super) fn pack(&self, id: &PackId) -> Option<&PackUsage> {
+        self.by_id.get(id).map(|&position| &self.packs[position])
+    }
+
+    /// Which records of a pack are needed, in the order of its footer.
+    pub(super) fn needed_in(&self, pack: &PackUsage) -> impl Iterator<Item = bool> {
+        self.masks[pack.first..pack.first + pack.count].iter().map(|&mask| mask != 0)
+    }
+
+    /// Whether a record is needed where it lies.
+    pub(super) fn is_needed(&self, location: &ChunkLocation) -> bool {
+        self.number_of(location).is_none_or(|number| self.masks[number] != 0)
+    }
+
+    /// How much of a pack is needed.
+    pub(super) fn bytes_of(&self, pack: &PackUsage) -> PackBytes {
+        let mut sum = PackBytes::default();
+        for number in pack.first..pack.first + pack.count {
+            let is_last = number + 1 == pack.first + pack.count;
+            let end = if is_last { pack.records_end } else { u64::from(self.offsets[number + 1]) };
+            let bytes = end - u64::from(self.offsets[number]);
+            match self.masks[number] {
+                0 => sum.unused += bytes,
+                mask => {
+                    sum.used += bytes;
+                    sum.unused_inside += bytes * u64::from(mask.count_zeros()) / 64;
+                }
+            }
+        }
+        sum
+    }
+
+    /// Bytes of all records that are needed.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.packs.iter().map(|pack| self.bytes_of(pack).used).sum()
+    }
+}
+
+fn locate(view: &IndexReader<'_>, kind: RecordKind, id: &[u8; 32]) -> Result<ChunkLocation, RepositoryError> {
+    let found = view.locate(id)?.filter(|location| location.kind == kind);
+    found.ok_or(RepositoryError::ChunkMissing { kind, id: *id })
+}
+
+/// The sixty-fourths of a record of `raw_len` bytes that `start .. start + len` touches.
+fn granules(start: u32, len: u32, raw_len: u32) -> u64 {
+    if start == 0 && len >= raw_len {
+        return u64::MAX;
+    }
+    let (start, end, raw_len) = (u64::from(start), u64::from(start) + u64::from(len), u64::from(raw_len));
+    let first = (start * 64 / raw_len).min(63);
+    let last = ((end - 1) * 64 / raw_len).min(63);
+    (u64::MAX >> (63 - (last - first))) << first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_chunk_touches_every_granule_and_a_part_only_its_own() {
+        assert_eq!(granules(0, 6400, 6400), u64::MAX);
+        assert_eq!(granules(0, 100, 6400), 1);
+        assert_eq!(granules(100, 100, 6400), 0b10);
+        assert_eq!(granules(99, 2, 6400), 0b11);
+        assert_eq!(granules(6399, 1, 6400), 1 << 63);
+        assert_eq!(granules(0, 10, 10), u64::MAX);
+        assert_eq!(granules(9, 1, 10), 1 << 57);
+        assert_eq!(granules(7, 1, 3), 1 << 63, "what lies outside counts as the end");
+    }
+}
