@@ -109,7 +109,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
         page_objects_max: NonZeroUsize,
     ) -> Result<ListPage, BackendError>;
 
-    /// Removes the object. That there is none is success: a delete that is tried again after a lost answer must not fail.
+    /// Removes the object. That there is none is success: a delete that is tried again after a lost answer must not fail. Either way
+    /// the next [`sync`](Self::sync) makes durable that there is none, whoever removed it.
     ///
     /// # Errors
     ///

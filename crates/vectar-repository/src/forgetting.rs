@@ -7,11 +7,13 @@ use crate::{
     error::RepositoryError,
     fetch,
     format::{
+        FormatError,
         forgotten::Forgotten,
         frame::{self, FrameKind},
         ids::BackupId,
         keys,
         record::{BackupRecord, RECORD_BYTES_MAX},
+        unknown_features,
     },
     ingest::Ingest,
     records::UnreadableRecord,
@@ -51,6 +53,8 @@ impl Repository {
         for object in self.list(&keys::records_of(&record.id))? {
             self.backend.delete(&object.key)?;
         }
+        // Else a power loss could bring the record back after prune has removed what it needs.
+        self.backend.sync(&[])?;
         let summary = format!("forgot {} of {}", record.id.short(), record.subject.name);
         if let Err(error) = self.log_event("forget", Some(record.id), summary) {
             tracing::warn!(%error, "the backup is forgotten, but the log has no line for it");
@@ -68,12 +72,17 @@ impl Repository {
             let bytes = self.backend.get(&object.key, FORGOTTEN_BYTES_MAX)?;
             let forgotten: Forgotten = frame::decode(FrameKind::Forgotten, &bytes)
                 .map_err(|error| RepositoryError::object(&*self.backend, &object.key, error))?;
+            let features = unknown_features(&forgotten.record.requires);
+            if !features.is_empty() {
+                let error = FormatError::UnknownFeatures { what: "forgotten", features };
+                return Err(RepositoryError::object(&*self.backend, &object.key, error));
+            }
             match keys::backup_of(&object.key) == Some(forgotten.id()) {
                 true => Ok(forgotten),
                 false => Err(RepositoryError::object(
                     &*self.backend,
                     &object.key,
-                    crate::format::FormatError::invalid("forgotten", "it belongs under another key"),
+                    FormatError::invalid("forgotten", "it belongs under another key"),
                 )),
             }
         });

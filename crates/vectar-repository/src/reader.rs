@@ -141,7 +141,10 @@ impl<'r> ChunkReader<'r> {
         let mut chunks = Vec::with_capacity(run.chunks.len());
         for (id, location) in &run.chunks {
             let start = (location.record_range().start - run.range.start) as usize;
-            let raw = self.prove(&mut decoder, location, RecordKind::Chunk, id.as_bytes(), &bytes[start..])?;
+            let raw = match self.prove(&mut decoder, location, RecordKind::Chunk, id.as_bytes(), &bytes[start..]) {
+                Err(RepositoryError::ChunkDamaged { .. }) => self.chunk(id)?,
+                result => result?,
+            };
             self.cache().insert(*id.as_bytes(), Cached::Chunk(raw.clone()), raw.len());
             chunks.push((*id, raw));
         }
@@ -194,7 +197,10 @@ impl<'r> ChunkReader<'r> {
             let raw = match &bytes {
                 Some(bytes) => {
                     let bytes = &bytes[(location.record_range().start - start) as usize..];
-                    self.prove(&mut decoder, location, RecordKind::Node, id.as_bytes(), bytes)?
+                    match self.prove(&mut decoder, location, RecordKind::Node, id.as_bytes(), bytes) {
+                        Err(RepositoryError::ChunkDamaged { .. }) => self.raw(RecordKind::Node, id.as_bytes())?,
+                        result => result?,
+                    }
                 }
                 // The pack went, or is too short: one by one, which looks again and names what is lost.
                 None => self.raw(RecordKind::Node, id.as_bytes())?,
@@ -307,12 +313,19 @@ impl<'r> ChunkReader<'r> {
                 self.repository.catch_up()?;
                 self.raw_at(kind, id, &self.locate(kind, id)?)?
             }
+            Err(error @ RepositoryError::ChunkDamaged { .. }) => self.raw_elsewhere(kind, id).ok_or(error)?,
             result => result?,
         };
         if kind == RecordKind::Chunk {
             self.cache().insert(*id, Cached::Chunk(raw.clone()), raw.len());
         }
         Ok(raw)
+    }
+
+    /// Reads a record whose first place is damaged from another one. Two clients that store the same chunk at once leave two copies.
+    fn raw_elsewhere(&self, kind: RecordKind, id: &[u8; 32]) -> Option<Bytes> {
+        let copies = self.repository.index().copies_of(|other| other == id).ok()?.remove(id)?;
+        copies.iter().find_map(|location| self.raw_at(kind, id, location).ok())
     }
 
     fn raw_at(&self, kind: RecordKind, id: &[u8; 32], location: &ChunkLocation) -> Result<Bytes, RepositoryError> {

@@ -222,7 +222,11 @@ impl Inner {
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => return Ok(()),
             Ok(metadata) => require_plain(&path, &metadata)?,
-            Err(error) if is_absence(&error) => return self.require_root(),
+            Err(error) if is_absence(&error) => {
+                // Somebody else may have deleted it, and may have crashed since: the barrier must cover that too.
+                self.owe_entries(&path);
+                return self.require_root();
+            }
             Err(source) => return Err(io_error("delete", &path, source)),
         }
         let removed = retry_interrupted(|| fs::remove_file(&path));

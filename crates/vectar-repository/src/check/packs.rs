@@ -289,8 +289,7 @@ impl Scan<'_> {
     }
 }
 
-/// Finds the backups that need damaged records. A record that another, sound pack holds too hurts nobody, but which copy a reader
-/// takes is chance, so it counts all the same.
+/// Finds the backups that need damaged records. One that lies undamaged in another pack too hurts nobody: readers find it there.
 fn blame(
     repository: &IndexedRepository,
     records: &[BackupRecord],
@@ -300,11 +299,14 @@ fn blame(
     if damaged.is_empty() {
         return Ok(());
     }
+    let copies = repository.index().copies_of(|id| damaged.contains_key(id))?;
+    let is_lost = |id: &[u8; 32], findings: &[usize]| copies.get(id).map_or(0, Vec::len) <= findings.len();
+    let lost: HashMap<&[u8; 32], &Vec<usize>> = damaged.iter().filter(|(id, findings)| is_lost(id, findings)).collect();
     let reader = ChunkReader::new(repository, CACHE_BYTES);
     for record in records {
         // A recipe that cannot be read has been reported by the structural part.
         let Ok(ids) = reader.ids_behind(&record.root) else { continue };
-        let hurting: HashSet<usize> = ids.iter().filter_map(|id| damaged.get(id)).flatten().copied().collect();
+        let hurting: HashSet<usize> = ids.iter().filter_map(|id| lost.get(id)).copied().flatten().copied().collect();
         for finding in hurting {
             report.findings[finding].backups.insert(record.id);
             report.backups_hurt.insert(record.id);

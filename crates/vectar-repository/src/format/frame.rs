@@ -138,7 +138,7 @@ fn checked_json(kind: FrameKind, bytes: &[u8]) -> Result<&[u8], FormatError> {
         return Err(FormatError::Truncated {
             what,
             offset: line_end as u64 + 1,
-            needed: len as u64 + 1,
+            needed: (len as u64).saturating_add(1),
             found: rest.len() as u64,
         });
     }

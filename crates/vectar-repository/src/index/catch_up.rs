@@ -261,6 +261,8 @@ fn resettle(
 pub(super) struct Adding<'i> {
     index: &'i ChunkIndex,
     transaction: WriteTransaction,
+    /// Numbers from here on were given out by this transaction.
+    first_number: u32,
     next_number: u32,
     added: Vec<(u32, PackId)>,
 }
@@ -273,7 +275,7 @@ impl<'i> Adding<'i> {
             let next = meta.get("next-pack").map_err(index_error("reading the meta table"))?;
             next.map_or(0, |value| value.value()) as u32
         };
-        Ok(Self { index, transaction, next_number, added: Vec::new() })
+        Ok(Self { index, transaction, first_number: next_number, next_number, added: Vec::new() })
     }
 
     pub(super) fn add(
@@ -301,7 +303,9 @@ impl<'i> Adding<'i> {
         for entry in &footer.entries {
             // Of two copies the one that can be relied on is kept in sight.
             let other = chunks.get(&entry.head.id).map_err(&action)?.map(|value| ChunkValue::decode(value.value()));
-            if unsound && other.is_some_and(|other| other.location(&known).is_some()) {
+            let is_there =
+                |other: ChunkValue| other.pack_number >= self.first_number || other.location(&known).is_some();
+            if unsound && other.is_some_and(is_there) {
                 continue;
             }
             chunks.insert(&entry.head.id, &ChunkValue::new(number, entry).encode()).map_err(&action)?;

@@ -190,6 +190,25 @@ impl ChunkIndex {
         Ok(())
     }
 
+    /// Every place of these records, of which [`locate`](Self::locate) gives out one. Reads all footers: it is for when that one is
+    /// damaged.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Index`].
+    pub(crate) fn copies_of(
+        &self,
+        is_wanted: impl Fn(&[u8; 32]) -> bool,
+    ) -> Result<HashMap<[u8; 32], Vec<ChunkLocation>>, RepositoryError> {
+        let mut copies: HashMap<[u8; 32], Vec<ChunkLocation>> = HashMap::new();
+        self.for_each_pack(|pack, _, footer| {
+            for entry in footer.entries.iter().filter(|entry| is_wanted(&entry.head.id)) {
+                copies.entry(entry.head.id).or_default().push(ChunkLocation::of(pack, entry));
+            }
+            Ok(())
+        })?;
+        Ok(copies)
+    }
+
     /// The length of a pack when its footer was read.
     ///
     /// # Errors

@@ -164,20 +164,23 @@ impl Ingest<'_> {
         Ok(own)
     }
 
-    /// One barrier over all packs the backup relies on. A pack of others that went away meanwhile is left out here; the fresh
-    /// listing to come finds it missing.
+    /// One barrier over all packs the backup relies on. A pack that went away meanwhile is left out here; the fresh listing to come
+    /// finds it missing.
     fn make_durable(&self, own: &[PublishedPack]) -> Result<(), RepositoryError> {
         let backend = &*self.repository.backend;
-        let key_of = |id: &PackId| keys::pack(id);
-        let own = own.iter().map(|pack| keys::pack(&pack.id));
-        let keys: Vec<ObjectKey> = own.clone().chain(self.relied_on.iter().map(key_of)).collect();
-        match backend.sync(&keys) {
-            Err(error) if error.is_object_missing() => {
-                let present = list_packs(backend)?;
-                let still = self.relied_on.iter().filter(|id| present.contains_key(id)).map(key_of);
-                Ok(backend.sync(&own.chain(still).collect::<Vec<_>>())?)
+        let mut packs: Vec<PackId> = own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).collect();
+        loop {
+            let keys: Vec<ObjectKey> = packs.iter().map(keys::pack).collect();
+            let Err(error) = backend.sync(&keys) else { return Ok(()) };
+            if !error.is_object_missing() {
+                return Err(error.into());
             }
-            result => Ok(result?),
+            // More may go while we look, as when a prune is removing packs: again, as long as each look explains the error.
+            let (named, present) = (packs.len(), list_packs(backend)?);
+            packs.retain(|id| present.contains_key(id));
+            if packs.len() == named {
+                return Err(error.into());
+            }
         }
     }
 
@@ -200,7 +203,8 @@ impl Ingest<'_> {
         let pending = Pending { id, seq, nonce: self.nonce, at, packs };
         let bytes = frame::encode(FrameKind::Pending, &pending);
         self.repository.backend.put(key, &[bytes.into()])?;
-        Ok(self.repository.backend.sync(std::slice::from_ref(key))?)
+        // Not by its name: if a prune that took this ingest for dead has removed it, publishing the record will tell.
+        Ok(self.repository.backend.sync(&[])?)
     }
 
     /// Lists marks and packs afresh, after the pending object became visible; returns the needed packs that are marked, gone, or of

@@ -92,7 +92,8 @@ impl<'r> Ingest<'r> {
         // Before the attempt: the storage may do the work and fail to say so.
         ingest.announced.push(key.clone());
         repository.put_small(&key, frame::encode(FrameKind::Intent, &intent))?;
-        repository.backend.sync(&[key])?;
+        // Not by its name: a prune that takes this ingest for dead, because it stood still here, may have removed it.
+        repository.backend.sync(&[])?;
         ingest.publisher = Some(PackPublisher::start(repository.backend.clone()));
         Ok(ingest)
     }

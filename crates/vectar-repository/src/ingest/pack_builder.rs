@@ -25,6 +25,7 @@ pub(super) struct SealedPack {
     pub(super) id: PackId,
     pub(super) parts: Vec<Bytes>,
     pub(super) len: u64,
+    header: PackHeader,
     pub(super) footer: PackFooter,
     pub(super) footer_verbatim: Vec<u8>,
 }
@@ -66,11 +67,26 @@ impl PackBuilder {
         let len = done.len + end.len() as u64;
         let footer_verbatim = end[..end.len() - crate::format::pack::PACK_TRAILER_BYTES as usize].to_vec();
         parts.push(Bytes::from(std::mem::take(&mut end)));
-        let mut hasher = blake3::Hasher::new();
-        parts.iter().for_each(|part| {
-            hasher.update(part);
-        });
-        let id = PackId::from_bytes(*hasher.finalize().as_bytes());
-        SealedPack { id, parts, len, footer: done.footer, footer_verbatim }
+        SealedPack { id: name_of(&parts), parts, len, header, footer: done.footer, footer_verbatim }
     }
+}
+
+impl SealedPack {
+    /// The same records under another name: the counter in the header is another one.
+    ///
+    /// Counted down from the largest number, it never meets the counter of another pack of the ingest.
+    pub(super) fn renamed(mut self) -> Self {
+        self.header.counter = u64::MAX - self.header.counter;
+        self.parts[0] = Bytes::from(self.header.encode());
+        self.id = name_of(&self.parts);
+        self
+    }
+}
+
+fn name_of(parts: &[Bytes]) -> PackId {
+    let mut hasher = blake3::Hasher::new();
+    parts.iter().for_each(|part| {
+        hasher.update(part);
+    });
+    PackId::from_bytes(*hasher.finalize().as_bytes())
 }

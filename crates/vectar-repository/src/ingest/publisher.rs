@@ -20,6 +20,9 @@ use crate::{
 /// Sealed packs that wait while one is being written. With the two under construction that makes four packs in memory.
 const QUEUE_PACKS: usize = 1;
 
+/// How much of a damaged pack is in memory while it is set aside, in bytes.
+const SET_ASIDE_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+
 /// A pack that lies under its name; durable only after the backend's barrier.
 #[derive(Debug)]
 pub(super) struct PublishedPack {
@@ -27,6 +30,12 @@ pub(super) struct PublishedPack {
     pub(super) len: u64,
     pub(super) footer: PackFooter,
     pub(super) footer_verbatim: Vec<u8>,
+}
+
+impl SealedPack {
+    fn into_published(self) -> PublishedPack {
+        PublishedPack { id: self.id, len: self.len, footer: self.footer, footer_verbatim: self.footer_verbatim }
+    }
 }
 
 /// The thread and the queue in front of it. Dropping it waits until the packs that were handed over are written or one failed.
@@ -80,18 +89,53 @@ impl Drop for PackPublisher {
 }
 
 fn publish(backend: &dyn Backend, pack: SealedPack) -> Result<PublishedPack, RepositoryError> {
-    let key = keys::pack(&pack.id);
-    let outcome = backend.put_if_absent(&key, &pack.parts)?;
-    if outcome == PutOutcome::AlreadyExists {
-        // The name is the hash of a header with a fresh nonce: only our own earlier try, whose answer was lost, can be
-        // there. It is compared by length and footer all the same: a broken storage may have left something else of it.
-        let end_len = pack.footer_verbatim.len() as u64 + PACK_TRAILER_BYTES;
-        let found = backend.get_suffix(&key, end_len)?;
-        let same_end = found.bytes.len() as u64 == end_len && found.bytes.starts_with(&pack.footer_verbatim);
-        if found.object_bytes != pack.len || !same_end {
-            let (found_bytes, expected_bytes) = (found.object_bytes, pack.len);
-            return Err(RepositoryError::ObjectInTheWay { key, found_bytes, expected_bytes });
+    match put(backend, &pack)? {
+        None => Ok(pack.into_published()),
+        Some(found_bytes) => {
+            set_aside(backend, &pack.id, found_bytes)?;
+            // A quarantined name is marked for good, so the records get a pack of another one.
+            let renamed = pack.renamed();
+            match put(backend, &renamed)? {
+                None => Ok(renamed.into_published()),
+                Some(found_bytes) => {
+                    let (key, expected_bytes) = (keys::pack(&renamed.id), renamed.len);
+                    Err(RepositoryError::ObjectInTheWay { key, found_bytes, expected_bytes })
+                }
+            }
         }
     }
-    Ok(PublishedPack { id: pack.id, len: pack.len, footer: pack.footer, footer_verbatim: pack.footer_verbatim })
+}
+
+/// Publishes a pack; returns the length of what lies under its name when that is something else.
+fn put(backend: &dyn Backend, pack: &SealedPack) -> Result<Option<u64>, RepositoryError> {
+    let key = keys::pack(&pack.id);
+    match backend.put_if_absent(&key, &pack.parts)? {
+        PutOutcome::Created => Ok(None),
+        // The name is the hash of a header with a fresh nonce: only our own earlier try, whose answer was lost, can be
+        // there. It is compared by length and footer all the same: a broken storage may have left something else of it.
+        PutOutcome::AlreadyExists => {
+            let end_len = pack.footer_verbatim.len() as u64 + PACK_TRAILER_BYTES;
+            let found = backend.get_suffix(&key, end_len)?;
+            let same_end = found.bytes.len() as u64 == end_len && found.bytes.starts_with(&pack.footer_verbatim);
+            let is_ours = found.object_bytes == pack.len && same_end;
+            Ok((!is_ours).then_some(found.object_bytes))
+        }
+    }
+}
+
+/// Moves what lies under a pack's name into quarantine, as it is.
+fn set_aside(backend: &dyn Backend, pack: &PackId, found_bytes: u64) -> Result<(), RepositoryError> {
+    let (key, quarantined) = (keys::pack(pack), keys::quarantined(pack));
+    let mut writer = backend.begin()?;
+    let mut start = 0;
+    while start < found_bytes {
+        let end = found_bytes.min(start + SET_ASIDE_WINDOW_BYTES);
+        writer.write(&backend.get_range(&key, start..end)?)?;
+        start = end;
+    }
+    // Already there after an earlier try: it is a mark as well, and what is kept of the bytes are those that were found first.
+    let (PutOutcome::Created | PutOutcome::AlreadyExists) = writer.publish(&quarantined)?;
+    backend.sync(&[quarantined])?;
+    tracing::warn!(%key, found_bytes, "something else lay under the name of a new pack; it was set aside");
+    Ok(backend.delete(&key)?)
 }

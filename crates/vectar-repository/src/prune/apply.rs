@@ -73,10 +73,7 @@ impl PrunePlan {
     ) -> Result<PruneStats, RepositoryError> {
         let mut stats = PruneStats::default();
         let gave_reserve = reserve::give_up_if_full(repository)?;
-        for id in &self.expired {
-            repository.backend.delete(&keys::forgotten(id))?;
-            stats.expired_backups += 1;
-        }
+        self.bury_backups(repository, &mut stats)?;
         self.bury_ingests(repository)?;
         self.remove(repository, progress, &mut stats)?;
         self.rewrite(repository, progress, &mut stats)?;
@@ -90,6 +87,22 @@ impl PrunePlan {
             tracing::warn!(%error, "the log has no line for this prune");
         }
         Ok(stats)
+    }
+
+    /// Takes away the forgotten backups whose grace is over. Their records were deleted when they were forgotten; that this is durable is
+    /// only known once it was done here too, because whoever forgot them may have crashed over it.
+    fn bury_backups(&self, repository: &IndexedRepository, stats: &mut PruneStats) -> Result<(), RepositoryError> {
+        for (id, seq) in &self.expired_records {
+            for seq in 0..=*seq {
+                repository.backend.delete(&keys::record(id, seq))?;
+            }
+        }
+        repository.backend.sync(&[])?;
+        for id in &self.expired {
+            repository.backend.delete(&keys::forgotten(id))?;
+            stats.expired_backups += 1;
+        }
+        Ok(())
     }
 
     /// Takes away what dead ingests left, and notes what was seen of the living.
@@ -272,7 +285,7 @@ fn copy_needed(
 }
 
 /// Cuts the needed records of one pack into reads.
-fn runs<'n>(needed: &'n [([u8; 32], ChunkLocation)]) -> impl Iterator<Item = &'n [([u8; 32], ChunkLocation)]> {
+fn runs(needed: &[([u8; 32], ChunkLocation)]) -> impl Iterator<Item = &[([u8; 32], ChunkLocation)]> {
     let mut rest = needed;
     std::iter::from_fn(move || {
         let (_, first) = rest.first()?;

@@ -15,6 +15,7 @@ use crate::{
         keys,
         mark::{Mark, MarkReason},
         pack::{PACK_HEADER_BYTES, PackHeader},
+        record::BackupRecord,
     },
     repository::IndexedRepository,
 };
@@ -126,6 +127,8 @@ pub struct PrunePlan {
     pub unused_left_bytes: u64,
     /// When the grace of what is marked now will be over.
     pub grace_over_at: Timestamp,
+    /// The highest number of a record of each expired backup.
+    pub(super) expired_records: Vec<(BackupId, u32)>,
     pub(super) usage: Usage,
     pub(super) intents: Intents,
     pub(super) sightings: HashMap<IngestNonce, u64>,
@@ -170,13 +173,16 @@ pub fn plan(repository: &IndexedRepository, options: &PruneOptions) -> Result<Pr
     // Packs first: what is published from here on is in none of the lists below and stays untouched.
     let caught_up = repository.catch_up()?;
     if let Some((pack, error)) = caught_up.unreadable.into_iter().next() {
-        return Err(RepositoryError::prune_unsafe(&keys::pack(&pack), error));
+        return Err(RepositoryError::prune_unsafe(keys::pack(&pack), error));
     }
     let mut usage = Usage::new(repository)?;
     let marks = listing::marks(repository)?;
     let intents = Intents::list(repository)?;
     let needs = Needs::list(repository)?;
     let expired = expired(&needs, options, now);
+    let is_expired = |record: &&BackupRecord| expired.contains(&record.id);
+    let expired_records = needs.forgotten.iter().map(|forgotten| &forgotten.record).filter(is_expired);
+    let expired_records = expired_records.map(|record| (record.id, record.seq)).collect();
     let held = walk(repository, &needs, &expired, &mut usage)?;
     let mut plan = PrunePlan {
         expired: expired.into_iter().collect(),
@@ -191,6 +197,7 @@ pub fn plan(repository: &IndexedRepository, options: &PruneOptions) -> Result<Pr
         partly_unused_bytes: 0,
         unused_left_bytes: 0,
         grace_over_at: now + options.grace,
+        expired_records,
         usage,
         intents,
         sightings: HashMap::new(),

@@ -56,6 +56,36 @@ impl MemoryBackend {
         lock(&self.owed).clear();
     }
 
+    /// As [`power_failure`](Self::power_failure), but of each unsynced change `is_kept` decides whether it reached the disk: a real
+    /// storage keeps any of them, in any combination.
+    pub fn power_failure_keeping(&self, mut is_kept: impl FnMut(&ObjectKey) -> bool) {
+        let mut storage = lock(&self.storage);
+        let Storage { visible, durable, .. } = &mut *storage;
+        let changed: BTreeSet<ObjectKey> = visible
+            .objects
+            .iter()
+            .filter(|(key, object)| durable.objects.get(*key).is_none_or(|durable| durable.bytes != object.bytes))
+            .map(|(key, _)| key)
+            .chain(durable.objects.keys().filter(|key| !visible.objects.contains_key(*key)))
+            .cloned()
+            .collect();
+        for key in changed {
+            if is_kept(&key) {
+                storage.make_durable(&key);
+            }
+        }
+        storage.visible = storage.durable.clone();
+        lock(&self.owed).clear();
+    }
+
+    /// Returns a storage of its own with the same objects, visible and durable ones, that owes nothing.
+    pub fn fork(&self) -> Self {
+        let storage = lock(&self.storage);
+        let Storage { visible, durable, now } = &*storage;
+        let storage = Storage { visible: visible.clone(), durable: durable.clone(), now: *now };
+        Self { storage: Arc::new(Mutex::new(storage)), owed: Arc::default() }
+    }
+
     /// Sets the time that objects get from now on.
     pub fn set_now(&self, now: SystemTime) {
         lock(&self.storage).now = now;

@@ -1,0 +1,22 @@
+//! A whole repository on every backend: what it promises when calls fail, processes die, packs go and writers meet.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may panic, and touch the files of a repository behind its back"
+)]
+
+mod backends;
+mod codecs;
+mod crashes;
+mod damage;
+mod fixtures;
+mod forgetting;
+mod hook;
+mod index;
+mod messages;
+mod musts;
+mod newer;
+mod prunes;
+mod scene;
+mod writers;
