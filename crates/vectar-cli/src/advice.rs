@@ -40,39 +40,13 @@ const NOTHING_CHANGED: &str = "nothing was written; the repository was not chang
 pub(crate) fn on(error: &Error) -> Advice {
     match error {
         Error::Repository(error) => on_repository(error),
-        Error::Source { .. } => {
-            Advice::safe(NOTHING_STORED).hint("check that the file exists and that this user may read it")
-        }
-        Error::SourceChanged { .. } => {
-            Advice::safe("no backup was stored; what was written before is used by the next try")
-                .hint("wait until Qdrant has finished the snapshot (no .tmp beside it), then ingest it again")
-        }
-        Error::Tar { .. } => Advice::safe(NOTHING_CHANGED),
-        Error::SnapshotDamaged { name, finding } => Advice {
-            message: Some(format!("{name} is damaged")),
-            objects: vec![finding.clone()],
-            ..Advice::safe(NOTHING_STORED)
-                .hint("take the snapshot again, or copy it again from the server")
-                .hint("add --allow-damaged to keep it all the same, marked as damaged")
-        },
-        Error::ChecksumMismatch { path, sidecar, expected, found } => Advice {
-            message: Some(format!("{} does not match its checksum", path.display())),
-            objects: vec![format!("expected {expected}, by {}", sidecar.display()), format!("found    {found}")],
-            ..Advice::safe(NOTHING_CHANGED)
-                .hint("copy the snapshot and its .checksum again from the server")
-                .hint("add --allow-damaged to keep the file as it is, marked as damaged")
-        },
-        Error::SidecarInvalid { path, .. } => Advice::safe(NOTHING_CHANGED)
-            .hint(format!("remove {} if it does not belong to the snapshot", path.display())),
-        Error::KeepFree { location, free, keep_free, needed } => Advice {
-            message: Some(format!("{location} would have too little room left")),
-            objects: vec![
-                format!("free now:            {}", size_long(*free)),
-                format!("the snapshot needs:  {} at most", size_long(*needed)),
-                format!("to be kept free:     {}", size_long(*keep_free)),
-            ],
-            ..Advice::safe(NOTHING_CHANGED).hint("make room, or lower --keep-free")
-        },
+        Error::Source { .. }
+        | Error::SourceChanged { .. }
+        | Error::Tar { .. }
+        | Error::SnapshotDamaged { .. }
+        | Error::ChecksumMismatch { .. }
+        | Error::SidecarInvalid { .. }
+        | Error::KeepFree { .. } => on_snapshot(error),
         Error::Target { .. } => Advice::safe("no file was left behind; the repository was not changed")
             .hint("check that the directory exists, has room and may be written by this user"),
         Error::TargetExists { .. } => Advice::safe("the file is as it was; the repository was not changed")
@@ -111,6 +85,46 @@ pub(crate) fn on(error: &Error) -> Advice {
     }
 }
 
+/// The advice on a snapshot that is not stored.
+fn on_snapshot(error: &Error) -> Advice {
+    match error {
+        Error::Source { .. } => {
+            Advice::safe(NOTHING_STORED).hint("check that the file exists and that this user may read it")
+        }
+        Error::SourceChanged { .. } => {
+            Advice::safe("no backup was stored; what was written before is used by the next try")
+                .hint("wait until Qdrant has finished the snapshot (no .tmp beside it), then ingest it again")
+        }
+        Error::Tar { .. } => Advice::safe(NOTHING_CHANGED),
+        Error::SnapshotDamaged { name, finding } => Advice {
+            message: Some(format!("{name} is damaged")),
+            objects: vec![finding.clone()],
+            ..Advice::safe(NOTHING_STORED)
+                .hint("take the snapshot again, or copy it again from the server")
+                .hint("add --allow-damaged to keep it all the same, marked as damaged")
+        },
+        Error::ChecksumMismatch { path, sidecar, expected, found } => Advice {
+            message: Some(format!("{} does not match its checksum", path.display())),
+            objects: vec![format!("expected {expected}, by {}", sidecar.display()), format!("found    {found}")],
+            ..Advice::safe(NOTHING_CHANGED)
+                .hint("copy the snapshot and its .checksum again from the server")
+                .hint("add --allow-damaged to keep the file as it is, marked as damaged")
+        },
+        Error::SidecarInvalid { path, .. } => Advice::safe(NOTHING_CHANGED)
+            .hint(format!("remove {} if it does not belong to the snapshot", path.display())),
+        Error::KeepFree { location, free, keep_free, needed } => Advice {
+            message: Some(format!("{location} would have too little room left")),
+            objects: vec![
+                format!("free now:            {}", size_long(*free)),
+                format!("the snapshot needs:  {} at most", size_long(*needed)),
+                format!("to be kept free:     {}", size_long(*keep_free)),
+            ],
+            ..Advice::safe(NOTHING_CHANGED).hint("make room, or lower --keep-free")
+        },
+        _ => Advice::default(),
+    }
+}
+
 fn on_repository(error: &RepositoryError) -> Advice {
     use vectar::RepositoryErrorKind as Kind;
     match error {
@@ -133,7 +147,7 @@ fn on_repository(error: &RepositoryError) -> Advice {
             Kind::NewerFormat => Advice::safe("nothing was written; the repository was not changed")
                 .hint("use the newer vectar that wrote it"),
             Kind::RepositoryDamaged => Advice::safe("nothing was written; the repository was not changed")
-                .hint("run \"vectar verify\" to see which backups are whole")
+                .hint("run \"vectar check --read-data\" to list every backup that is hurt")
                 .hint("ingest the same snapshot again, if it still exists: that stores what is missing"),
             Kind::NoSpace => Advice::safe(NOTHING_STORED).hint("make room on the storage, then try again"),
             Kind::Retry => Advice::safe(NOTHING_STORED).hint("try again"),

@@ -1,0 +1,45 @@
+//! The exit codes of real commands, as `docs/json.md` promises them.
+
+use std::fs;
+
+use crate::environment::TestEnvironment;
+
+#[test]
+fn what_each_command_ends_with() {
+    let environment = TestEnvironment::with_backups();
+    let whole = environment.snapshot("notes", "00-base", "cut/whole.snapshot");
+    environment.write("cut/cut.snapshot", &whole[..500_000]);
+    for (code, arguments) in [
+        (0, "list"),
+        (0, "verify notes@latest"),
+        (0, "status --max-age 5000w"),
+        (1, "show nobody"),
+        (1, "status --max-age 1s"),
+        (1, "find nothing.here"),
+        (1, "ingest cut/cut.snapshot"),
+        (2, "nonsense"),
+        (2, "list --latest x"),
+        (2, "list --since yesterday"),
+        (2, "--config nowhere.toml list"),
+        (3, "ingest cut"),
+        (3, "ls cut/cut.snapshot"),
+        (3, "inspect cut/cut.snapshot"),
+        (4, "verify cut/cut.snapshot"),
+        (10, "-r nowhere list"),
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let ran = environment.run(&arguments);
+        assert_eq!(ran.code, Some(code), "vectar {}: {}", arguments.join(" "), ran.stderr);
+    }
+}
+
+#[test]
+fn an_unreadable_record_hides_nothing_else() {
+    let environment = TestEnvironment::with_backups();
+    let folder = environment.repository().join("backups").join(&environment.backups()[0]);
+    let record = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    fs::write(record, "no record").unwrap();
+    let ran = environment.run(&["list", "--json"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(3), 8), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("warning: a record cannot be read: "), "{}", ran.stderr);
+}

@@ -1,0 +1,33 @@
+//! The binary as people and scripts meet it: whole outputs, exit codes, signals, documents.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may panic, and touch the files around and in a repository"
+)]
+
+mod commands;
+mod demo;
+mod documents;
+mod environment;
+mod errors;
+mod exit_codes;
+mod json;
+mod naming_errors;
+mod profiles;
+mod reading;
+mod redact;
+mod signals;
+mod storage_errors;
+mod upkeep;
+
+/// A file in this folder that no `mod` line names would never run.
+#[test]
+fn every_test_file_is_named_here() {
+    let named = include_str!("main.rs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for file in environment::names(&folder).iter().filter(|file| *file != "main.rs") {
+        let line = format!("mod {};", file.trim_end_matches(".rs"));
+        assert!(named.contains(&line), "{line} is missing");
+    }
+}
