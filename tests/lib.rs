@@ -1,1 +1,9 @@
-//! Whole-library scenarios live in `it/`.
+//! Whole-library scenarios live in `it/`; the fault campaign, which `it/` runs in short and `cargo xtask campaign` at length, in
+//! `campaign/`.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the campaign works in a folder of its own, which is no part of a repository"
+)]
+
+pub mod campaign;

@@ -10,12 +10,13 @@
     reason = "a terminal program: its results go to stdout, its complaints to stderr"
 )]
 
+mod acceptance;
 mod cargo;
 mod ci;
 mod tidy;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -50,6 +51,21 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure the promises about size and speed that are too large for `ci`: 9 GiB of space, about a minute
+    Acceptance {
+        /// Work in this folder, which must not exist; else in the build folder
+        #[arg(long, value_name = "DIR")]
+        work: Option<PathBuf>,
+        /// Leave the folder and what is in it
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run the fault campaign at length: crashes, power failures, damage, random work, interleavings, killed processes
+    Campaign {
+        /// How many seeds; each takes about a minute
+        #[arg(default_value_t = 8)]
+        seeds: u64,
+    },
     /// Run the criterion benches; arguments go to `cargo bench`
     #[command(disable_help_flag = true)]
     Bench {
@@ -72,10 +88,24 @@ fn main() -> Result<ExitCode> {
             .arg("--")
             .args(arguments)
             .pass_through(&root),
+        Command::Acceptance { work, keep } => acceptance::run(&root, work, keep),
+        Command::Campaign { seeds } => campaign(&root, seeds),
         Command::Bench { arguments } => {
             Cargo::new("bench").args(["-p", "vectar-benches"]).args(arguments).pass_through(&root)
         }
     }
+}
+
+/// Builds the program and the campaign, which kills the one while it runs.
+fn campaign(root: &Path, seeds: u64) -> Result<ExitCode> {
+    let built = Cargo::new("build").args(["--release", "-p", "vectar-cli"]).pass_through(root)?;
+    if built != ExitCode::SUCCESS {
+        return Ok(built);
+    }
+    Cargo::new("run")
+        .args(["--release", "-p", "vectar-tests", "--example", "campaign", "--"])
+        .arg(seeds.to_string())
+        .pass_through(root)
 }
 
 /// Returns the folder of the workspace's `Cargo.toml`.

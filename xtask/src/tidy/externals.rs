@@ -49,7 +49,7 @@ const CONFINED: &[Confined] = &[
     },
     Confined {
         dependencies: &["anyhow", "eyre"],
-        homes: &["xtask"],
+        homes: &["xtask", "vectar-tests"],
         test_homes: None,
         because: "libraries have typed errors whose kind a caller can act on",
     },
