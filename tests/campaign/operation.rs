@@ -124,7 +124,7 @@ impl Stage {
             }
             Operation::Copy => {
                 let key = repository.config().id_key.clone();
-                let target = World::like(seed ^ 1, Some(key))?;
+                let target = World::like(seed ^ 1, key)?;
                 stage.source = Some(std::mem::replace(&mut stage.world, target));
                 // The copies have ids of their own; which snapshots must be there is looked at by digest.
                 stage.expected.clear();

@@ -66,17 +66,27 @@ impl World {
     /// # Errors
     /// None is expected.
     pub fn new(seed: u64) -> Result<Self> {
-        Self::like(seed, None)
+        // Every other world stores its recipes twice.
+        Self::create(seed, None, 1 + u32::from(seed.is_multiple_of(2)))
     }
 
     /// An empty repository with this key.
     ///
     /// # Errors
     /// None is expected.
-    pub fn like(seed: u64, id_key: Option<String>) -> Result<Self> {
+    pub fn like(seed: u64, id_key: String) -> Result<Self> {
+        Self::create(seed, Some(id_key), 1)
+    }
+
+    /// An empty repository that stores each recipe node so many times.
+    ///
+    /// # Errors
+    /// None is expected.
+    pub fn create(seed: u64, id_key: Option<String>, metadata_copies: u32) -> Result<Self> {
         let world = Self { storage: MemoryBackend::new(), seed, hours: 0 };
         let node_cut = NodeCut { min_bytes: 1024, avg_bytes: 1024, max_bytes: 4096 };
-        let options = InitOptions { pack_bytes: PACK_BYTES, node_cut, id_key, ..InitOptions::default() };
+        let options =
+            InitOptions { pack_bytes: PACK_BYTES, node_cut, id_key, metadata_copies, ..InitOptions::default() };
         Repository::init(Arc::new(world.storage.another_process()), world.environment(), &options)?;
         // What `init` promises is durable; the log line it adds is not, and must not matter.
         Ok(world)

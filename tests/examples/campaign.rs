@@ -1,10 +1,6 @@
 //! The fault campaign at length: `cargo xtask campaign [SEEDS]`. Prints what it tried; ends with 1 at the first thing that went wrong.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a terminal program that works in a folder of its own"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a terminal program that works in a folder of its own")]
 
 use std::{path::PathBuf, process::ExitCode};
 

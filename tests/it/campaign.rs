@@ -1,11 +1,19 @@
 //! The fault campaign in short: one seed of each part. `cargo xtask campaign` runs it at length.
 
+use vectar_backend::{Backend as _, ObjectKey};
+use vectar_repository::{
+    check::damaged_packs,
+    format::pack::{PACK_HEADER_BYTES, PackHeader, PackKind},
+    repair::quarantine,
+};
 use vectar_tests::campaign::{
+    Dice,
     crash::{self, CrashCounts},
-    damage::{self, DamageCounts},
+    damage::{self, DamageCounts, Spoil},
     model::{self, ModelCounts},
-    operation::Operation,
+    operation::{Operation, prune},
     protocol::{Cast, Wrong, search},
+    world::{Expected, World, ingest, restore, toy, toy_bytes, verify_all},
 };
 
 /// Stops, loses answers, fills the disk and cuts the power at every write of an operation.
@@ -80,6 +88,42 @@ fn random_work_agrees_with_a_plain_map() {
         }
     }
     assert!(counts.crashes > 10 && counts.restored > 50, "{counts:?}");
+}
+
+#[test]
+fn with_two_copies_of_recipes_no_damaged_pack_of_them_hurts_a_backup() {
+    let mut world = World::create(1, None, 2).unwrap();
+    let mut expected = Expected::new();
+    let repository = world.open().unwrap();
+    let mut dice = Dice::new(1);
+    for _ in 0..3 {
+        let toy = toy(&mut dice, 30, 60);
+        expected.insert(ingest(&repository, &toy).unwrap().id, toy);
+    }
+    let is_metadata = |key: &ObjectKey| {
+        let header = world.storage.get_range(key, 0..PACK_HEADER_BYTES).unwrap();
+        PackHeader::decode(&header).unwrap().kind == PackKind::Metadata
+    };
+    let packs = world.storage.keys().into_iter().filter(|key| key.as_str().starts_with("packs/"));
+    let metadata: Vec<ObjectKey> = packs.filter(|key| is_metadata(key)).collect();
+    assert_eq!(metadata.len(), 6, "two for each backup");
+    for key in &metadata {
+        for spoil in Spoil::ALL {
+            let mut hurt = world.fork();
+            spoil.apply(&hurt.storage, key, &mut dice).unwrap();
+            let repository = hurt.open().unwrap();
+            for record in repository.records().unwrap().backups {
+                assert_eq!(restore(&repository, &record).unwrap(), toy_bytes(&expected[&record.id]), "{key} {spoil:?}");
+            }
+            for damaged in damaged_packs(&repository, &[], &|_| true).unwrap() {
+                quarantine(&repository, &damaged.pack).unwrap();
+            }
+            // One prune later nothing is missing, and of each node there are two again.
+            prune(&repository, 0).unwrap();
+            prune(&hurt.open().unwrap(), 0).unwrap();
+            verify_all(&mut hurt, &expected).unwrap_or_else(|error| panic!("{key} {spoil:?}: {error:#}"));
+        }
+    }
 }
 
 fn cast(ingests: usize, prunes: usize) -> Cast {

@@ -20,6 +20,7 @@ use crate::{
     },
     index::read_footer,
     ingest::{Ingest, PreparedRecord},
+    reader::ChunkReader,
     repository::IndexedRepository,
 };
 
@@ -96,20 +97,44 @@ fn store_anew(
     good: Vec<PreparedRecord>,
     footer: Option<&PackFooter>,
 ) -> Result<(), RepositoryError> {
-    if good.is_empty() {
+    if good.is_empty() && repository.config().metadata_copies == 1 {
         return Ok(());
     }
     let mut ingest = Ingest::begin(repository, ZSTD_LEVEL)?;
     let view = repository.index().reader()?;
+    let is_doubled = repository.config().metadata_copies > 1;
     for record in good {
         let elsewhere = view.locate_sound(&record.head.id)?.is_some_and(|location| location.pack != *pack);
-        if !elsewhere {
+        if !elsewhere || (is_doubled && record.head.kind == RecordKind::Node) {
             ingest.carry_over(record)?;
         }
+    }
+    if is_doubled {
+        double_again(repository, pack, footer, &mut ingest)?;
     }
     // Digests of bodies are shortcuts that prove nothing by themselves: who uses one resolves everything behind it.
     footer.iter().flat_map(|footer| &footer.bodies).for_each(|body| ingest.carry_over_body(*body));
     ingest.finish_packs()?;
+    Ok(())
+}
+
+/// Stores anew the recipe nodes that the pack should have held and that lie in another one, so that there are two of each again.
+fn double_again(
+    repository: &IndexedRepository,
+    pack: &PackId,
+    footer: Option<&PackFooter>,
+    ingest: &mut Ingest<'_>,
+) -> Result<(), RepositoryError> {
+    let entries = footer.iter().flat_map(|footer| &footer.entries);
+    let nodes: HashSet<[u8; 32]> =
+        entries.filter(|entry| entry.head.kind == RecordKind::Node).map(|entry| entry.head.id).collect();
+    let reader = ChunkReader::new(repository, 0);
+    for (id, copies) in repository.index().copies_of(|id| nodes.contains(id))? {
+        let mut elsewhere = copies.iter().filter(|copy| copy.pack != *pack);
+        if let Some(record) = elsewhere.find_map(|copy| reader.stored_record(copy, &id).ok()) {
+            ingest.carry_over(record)?;
+        }
+    }
     Ok(())
 }
 

@@ -38,6 +38,8 @@ pub struct InitOptions {
     pub node_cut: NodeCut,
     /// The key of all ids, in hex; a new random one without. A repository with the key of another takes over its chunks as they are.
     pub id_key: Option<String>,
+    /// In how many packs each recipe node is stored: 1 or 2.
+    pub metadata_copies: u32,
     /// Whether bytes are set aside that a prune may spend when the storage is full.
     pub reserve: bool,
 }
@@ -64,6 +66,7 @@ impl Default for InitOptions {
             cut: CutParameters::V1,
             node_cut: NodeCut::default(),
             id_key: None,
+            metadata_copies: 1,
             reserve: true,
         }
     }
@@ -322,6 +325,7 @@ fn new_config(environment: &dyn Environment, options: &InitOptions, probe: &Stor
         cut: options.cut.to_list().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         node_cut: options.node_cut,
         pack_bytes: options.pack_bytes,
+        metadata_copies: options.metadata_copies,
         created_at: environment.now(),
         created_by: TOOL.to_owned(),
         storage: storage_note(probe),

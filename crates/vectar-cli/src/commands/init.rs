@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use serde::Serialize;
 use vectar::{InitOptions, Repository, StorageProbe, durability_name};
 
@@ -16,6 +16,9 @@ pub(crate) struct InitArgs {
     /// Take over the key and the cuts of another repository, so that "vectar copy" between the two is cheap
     #[arg(long, value_name = "REPO")]
     like: Option<PathBuf>,
+    /// Store recipes this many times, 1 or 2: with two, a damaged pack of recipes hurts no backup
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=2))]
+    metadata_copies: u32,
 }
 
 /// The line of `--json`.
@@ -35,10 +38,11 @@ struct InitLine<'l> {
 pub(crate) fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
     let path = context.repository_path()?;
     context.refuse_pinned()?;
-    let options = match &args.like {
+    let mut options = match &args.like {
         Some(other) => InitOptions::like(&vectar::open(other, None)?),
         None => InitOptions::default(),
     };
+    options.metadata_copies = args.metadata_copies;
     let (repository, probe) = vectar::init(path, &options).map_err(|error| {
         CliError::from(error).context(format_args!("cannot create a repository in {}", path.display()))
     })?;

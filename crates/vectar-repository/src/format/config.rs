@@ -11,6 +11,9 @@ use super::{FORMAT_VERSION, FormatError, frame, frame::FrameKind, ids::Repositor
 /// Default size at which a pack is closed, in bytes: 32 MiB, one request on an object store.
 pub const PACK_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
 
+/// A third copy would guard against two damages at once, which is what a second repository is for.
+const METADATA_COPIES_MAX: u32 = 2;
+
 const PACK_BYTES_MIN: u64 = 64 * 1024;
 const PACK_BYTES_LIMIT: u64 = 1024 * 1024 * 1024;
 
@@ -40,12 +43,24 @@ pub struct Config {
     pub node_cut: NodeCut,
     /// A pack is closed once it holds this many bytes.
     pub pack_bytes: u64,
+    /// In how many packs each recipe node is stored: 1 or 2. A hint to writers; readers take any copy.
+    #[serde(default = "one_copy", skip_serializing_if = "is_one_copy")]
+    pub metadata_copies: u32,
     /// When `init` ran.
     pub created_at: Timestamp,
     /// Which program ran it, such as `vectar 0.1.0`.
     pub created_by: String,
     /// What the storage was seen to do then.
     pub storage: StorageNote,
+}
+
+fn one_copy() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_one_copy(copies: &u32) -> bool {
+    *copies == 1
 }
 
 /// The sizes between which lists of extents are cut into recipe nodes, in encoded bytes before the codec.
@@ -133,6 +148,10 @@ impl Config {
                 what,
                 format_args!("a pack size of {} bytes is out of range", self.pack_bytes),
             ));
+        }
+        if !(1..=METADATA_COPIES_MAX).contains(&self.metadata_copies) {
+            let copies = self.metadata_copies;
+            return Err(FormatError::invalid(what, format_args!("{copies} copies of recipe nodes are not possible")));
         }
         let NodeCut { min_bytes, avg_bytes, max_bytes } = self.node_cut;
         let ordered = NODE_CUT_LOWEST <= min_bytes && min_bytes <= avg_bytes && avg_bytes <= max_bytes;

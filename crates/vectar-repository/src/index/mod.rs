@@ -286,6 +286,11 @@ impl IndexReader<'_> {
         Ok(found.filter(|location| !self.index.known().unsound.contains(&location.pack)))
     }
 
+    /// Whether a new backup may rely on a pack: it is neither condemned nor quarantined.
+    pub(crate) fn is_sound(&self, pack: &PackId) -> bool {
+        !self.index.known().unsound.contains(pack)
+    }
+
     /// Finds the node that rebuilds a body with this digest. Whoever uses it first resolves everything behind it.
     ///
     /// # Errors

@@ -186,11 +186,16 @@ impl<'r> Ingest<'r> {
 
     fn hand_over(&mut self, pack: SealedPack) -> Result<(), RepositoryError> {
         self.packs_sealed += 1;
-        self.sealed_bytes += pack.len;
-        match &mut self.publisher {
-            Some(publisher) => publisher.publish(pack),
-            None => Ok(()),
+        // A second copy is a pack like any other, of another name: whoever finds the one damaged reads the other.
+        let is_doubled = pack.is_metadata() && self.repository.config().metadata_copies > 1;
+        let second = is_doubled.then(|| pack.clone().renamed());
+        for pack in std::iter::once(pack).chain(second) {
+            self.sealed_bytes += pack.len;
+            if let Some(publisher) = &mut self.publisher {
+                publisher.publish(pack)?;
+            }
         }
+        Ok(())
     }
 
     /// Seals the packs under construction, full or not.

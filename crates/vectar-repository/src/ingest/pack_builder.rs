@@ -20,7 +20,7 @@ pub(super) struct PackBuilder {
 }
 
 /// A complete pack that is not published yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SealedPack {
     pub(super) id: PackId,
     pub(super) parts: Vec<Bytes>,
@@ -72,6 +72,11 @@ impl PackBuilder {
 }
 
 impl SealedPack {
+    /// Whether it holds recipe nodes.
+    pub(super) fn is_metadata(&self) -> bool {
+        self.header.kind == PackKind::Metadata
+    }
+
     /// The same records under another name: the counter in the header is another one.
     ///
     /// Counted down from the largest number, it never meets the counter of another pack of the ingest.

@@ -31,6 +31,8 @@ pub(super) struct Usage {
     offsets: Vec<u32>,
     /// Which sixty-fourths of each record are needed; 0 is none.
     masks: Vec<u64>,
+    /// Where else each node lies, when nodes are stored twice. The second copy is needed as much as the first.
+    second_copies: HashMap<NodeId, Vec<ChunkLocation>>,
     /// Nodes that were walked although they lie in packs that came later.
     walked_elsewhere: HashSet<NodeId>,
 }
@@ -70,10 +72,15 @@ impl Usage {
             by_id: HashMap::new(),
             offsets: Vec::with_capacity(records),
             masks: Vec::new(),
+            second_copies: HashMap::new(),
             walked_elsewhere: HashSet::new(),
         };
+        let is_doubled = repository.config().metadata_copies > 1;
         repository.index().for_each_pack(|id, bytes, footer| {
             usage.add_pack(id, bytes, &footer);
+            if is_doubled {
+                usage.add_copies(id, &footer);
+            }
             Ok(())
         })?;
         usage.masks = vec![0; usage.offsets.len()];
@@ -89,6 +96,13 @@ impl Usage {
         self.by_id.insert(id, self.packs.len());
         self.packs.push(PackUsage { id, bytes, is_metadata, records_end, first, count });
         self.offsets.extend(footer.entries.iter().map(|entry| entry.offset));
+    }
+
+    fn add_copies(&mut self, id: PackId, footer: &PackFooter) {
+        for entry in footer.entries.iter().filter(|entry| entry.head.kind == RecordKind::Node) {
+            let node = NodeId::from_bytes(entry.head.id);
+            self.second_copies.entry(node).or_default().push(ChunkLocation::of(id, entry));
+        }
     }
 
     /// Walks the recipes of these roots and notes what they need, in `len` bytes each.
@@ -108,6 +122,7 @@ impl Usage {
             for node in frontier.drain(..) {
                 let location = locate(&view, RecordKind::Node, node.as_bytes())?;
                 if self.is_first_visit(&node, &location) {
+                    self.need_second_copy(&view, &node, &location)?;
                     reads.push((node, location));
                 }
             }
@@ -121,6 +136,23 @@ impl Usage {
             Some(number) => std::mem::replace(&mut self.masks[number], u64::MAX) == 0,
             None => self.walked_elsewhere.insert(*node),
         }
+    }
+
+    /// One more copy of a node, where there is one in a pack that is not marked; further ones are not needed.
+    fn need_second_copy(
+        &mut self,
+        view: &IndexReader<'_>,
+        node: &NodeId,
+        first: &ChunkLocation,
+    ) -> Result<(), RepositoryError> {
+        let Some(copies) = self.second_copies.get(node) else { return Ok(()) };
+        let is_other = |copy: &&ChunkLocation| copy.pack != first.pack && view.is_sound(&copy.pack);
+        // The lowest name, so that copies that several prunes see are the same.
+        let second = copies.iter().filter(is_other).min_by_key(|copy| copy.pack).copied();
+        if let Some(number) = second.and_then(|copy| self.number_of(&copy)) {
+            self.masks[number] = u64::MAX;
+        }
+        Ok(())
     }
 
     fn need_items(

@@ -178,6 +178,7 @@ fn config() -> impl Strategy<Value = Config> {
     let cut = (1024..4096_u32, 4096..8192_u32, 8192..131_072_u32);
     (any::<[u8; 16]>(), id32(), cut, (65_536..1_u64 << 30), time(), text(), any::<bool>()).prop_map(
         |(id, key, (min_bytes, avg_bytes, max_bytes), pack_bytes, created_at, text, network)| Config {
+            metadata_copies: 1 + u32::from(network),
             format: FORMAT_VERSION,
             required_features: Vec::new(),
             repository_id: RepositoryId::from_bytes(id),
