@@ -12,6 +12,8 @@ use crate::sizes::CHUNK_BYTES_MAX;
 /// Decodes chunks with a zstd context that is kept between them; one per thread.
 pub struct Decoder {
     decompressor: Decompressor<'static>,
+    /// What was decoded last.
+    scratch: Vec<u8>,
 }
 
 impl Decoder {
@@ -21,7 +23,7 @@ impl Decoder {
     /// [`ChunkError::ZstdSetup`] when zstd refuses.
     pub fn new() -> Result<Self, ChunkError> {
         let decompressor = Decompressor::new().map_err(|source| ChunkError::ZstdSetup { source })?;
-        Ok(Self { decompressor })
+        Ok(Self { decompressor, scratch: Vec::new() })
     }
 
     /// Decodes `encoded` into exactly `raw_bytes` bytes.
@@ -33,20 +35,38 @@ impl Decoder {
     /// [`ChunkError::CodecUnknown`], [`ChunkError::ChunkTooLarge`], [`ChunkError::ChunkLengthWrong`] or
     /// [`ChunkError::ChunkUndecodable`] (damaged, more than one frame, bytes after it).
     pub fn decode(&mut self, codec: CodecId, encoded: &[u8], raw_bytes: usize) -> Result<Vec<u8>, ChunkError> {
+        match codec {
+            // What was decoded is given away, so the next chunk gets memory of its own.
+            CodecId::ZSTD => self.borrow(codec, encoded, raw_bytes).map(drop).map(|()| std::mem::take(&mut self.scratch)),
+            _ => self.borrow(codec, encoded, raw_bytes).map(<[u8]>::to_vec),
+        }
+    }
+
+    /// As [`decode`](Self::decode), for bytes that are only looked at: they lie in `encoded` itself or in memory that the next chunk uses
+    /// again.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn borrow<'b>(
+        &'b mut self,
+        codec: CodecId,
+        encoded: &'b [u8],
+        raw_bytes: usize,
+    ) -> Result<&'b [u8], ChunkError> {
         if raw_bytes > CHUNK_BYTES_MAX {
             return Err(ChunkError::ChunkTooLarge { raw_bytes: raw_bytes as u64, max: CHUNK_BYTES_MAX as u64 });
         }
         match codec {
             CodecId::RAW => {
                 expect_length(raw_bytes, encoded.len() as u64)?;
-                Ok(encoded.to_vec())
+                Ok(encoded)
             }
             CodecId::ZSTD => self.decode_zstd(encoded, raw_bytes),
             _ => Err(ChunkError::CodecUnknown { codec }),
         }
     }
 
-    fn decode_zstd(&mut self, encoded: &[u8], raw_bytes: usize) -> Result<Vec<u8>, ChunkError> {
+    fn decode_zstd(&mut self, encoded: &[u8], raw_bytes: usize) -> Result<&[u8], ChunkError> {
         let undecodable = |reason| ChunkError::ChunkUndecodable { encoded_bytes: encoded.len() as u64, reason };
         let stated = zstd_safe::get_frame_content_size(encoded)
             .map_err(|_| undecodable("no zstd frame starts here"))?
@@ -58,12 +78,13 @@ impl Decoder {
             Ok(_) => return Err(undecodable("bytes follow the zstd frame")),
             Err(_) => return Err(undecodable("the zstd frame is cut short")),
         }
-        let mut raw = Vec::with_capacity(raw_bytes);
+        self.scratch.clear();
+        self.scratch.reserve_exact(raw_bytes);
         self.decompressor
-            .decompress_to_buffer(encoded, &mut raw)
+            .decompress_to_buffer(encoded, &mut self.scratch)
             .map_err(|_| undecodable("the zstd frame is damaged"))?;
-        expect_length(raw_bytes, raw.len() as u64)?;
-        Ok(raw)
+        expect_length(raw_bytes, self.scratch.len() as u64)?;
+        Ok(&self.scratch)
     }
 }
 

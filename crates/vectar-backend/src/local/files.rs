@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -107,12 +107,18 @@ impl Inner {
         buffer
             .try_reserve_exact(length)
             .map_err(|_| io_error("read", &object.path, io::ErrorKind::OutOfMemory.into()))?;
-        buffer.resize(length, 0);
-        match object.file.read_exact_at(&mut buffer, range.start) {
-            Ok(()) => Ok(Bytes::from(buffer)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.shrunk(object)),
-            Err(source) => Err(io_error("read", &object.path, source)),
+        // Into memory that nobody has to fill with zeros first. The allocator may have given more room than asked for, and a read
+        // takes what there is room for.
+        while buffer.len() < length {
+            let offset = range.start + buffer.len() as u64;
+            match rustix::io::pread(&object.file, rustix::buffer::spare_capacity(&mut buffer), offset) {
+                Ok(0) => return Err(self.shrunk(object)),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(io_error("read", &object.path, error.into())),
+            }
         }
+        buffer.truncate(length);
+        Ok(Bytes::from(buffer))
     }
 
     fn shrunk(&self, object: &OpenObject<'_>) -> BackendError {

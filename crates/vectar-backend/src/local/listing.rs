@@ -23,6 +23,12 @@ struct Entry {
     is_directory: bool,
 }
 
+/// Below this count of entries threads cost more than they save.
+const PARALLEL_ENTRIES_MIN: usize = 64;
+
+/// Runs of entries that are listed at once.
+const WALKS_AT_ONCE: usize = 8;
+
 struct Walk<'w> {
     inner: &'w Inner,
     after: Option<&'w str>,
@@ -84,16 +90,52 @@ impl Walk<'_> {
     /// Lists what lies in the directory `key_text`, which is empty for the root and else ends with a slash.
     fn descend(&mut self, key_text: &str) -> Result<(), BackendError> {
         let directory = self.inner.root.join(key_text);
-        for entry in self.entries(&directory, key_text)? {
-            if entry.is_directory {
-                self.descend(&entry.key_text)?;
-            } else if let Ok(key) = ObjectKey::parse(&entry.key_text) {
-                self.take(&directory, key)?;
+        let entries = self.entries(&directory, key_text)?;
+        let mut rest = &entries[..];
+        while !rest.is_empty() && self.objects.len() < self.objects_wanted {
+            // No more entries at once than objects are wanted: each leads to one at least, or to none.
+            let (now, later) = rest.split_at(rest.len().min(self.objects_wanted - self.objects.len()));
+            match now.len() < PARALLEL_ENTRIES_MIN {
+                true => self.follow(&directory, now)?,
+                false => self.follow_at_once(&directory, now)?,
             }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Lists what entries of a directory lead to, until there are enough objects.
+    fn follow(&mut self, directory: &Path, entries: &[Entry]) -> Result<(), BackendError> {
+        for entry in entries {
             if self.objects.len() == self.objects_wanted {
                 break;
             }
+            if entry.is_directory {
+                self.descend(&entry.key_text)?;
+            } else if let Ok(key) = ObjectKey::parse(&entry.key_text) {
+                self.take(directory, key)?;
+            }
         }
+        Ok(())
+    }
+
+    /// As [`follow`](Self::follow), several runs of entries at once. A repository has a directory for each backup: ten thousand of them take
+    /// ten thousand round trips to a NAS, and half of the time of a listing on a local disk.
+    fn follow_at_once(&mut self, directory: &Path, entries: &[Entry]) -> Result<(), BackendError> {
+        let walk = |entries| {
+            let (inner, after) = (self.inner, self.after);
+            let mut walk = Walk { inner, after, objects_wanted: self.objects_wanted, objects: Vec::new() };
+            walk.follow(directory, entries).map(|()| walk.objects)
+        };
+        let runs = entries.chunks(entries.len().div_ceil(WALKS_AT_ONCE));
+        let listed: Vec<Result<Vec<ListedObject>, BackendError>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = runs.map(|entries| scope.spawn(move || walk(entries))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a walk returns its errors")).collect()
+        });
+        for objects in listed {
+            self.objects.extend(objects?);
+        }
+        self.objects.truncate(self.objects_wanted);
         Ok(())
     }
 

@@ -143,13 +143,68 @@ fn object_that_is_short_after_publishing_is_taken_back() {
     assert!(backend.stat(&key("packs/ab/1")).unwrap_err().is_object_missing());
 }
 
+/// The same where there are no hard links, as on SMB itself.
+#[test]
+fn object_that_is_short_after_a_rename_is_taken_back() {
+    let shortening = System {
+        link: |_, _| refuse(Errno::OPNOTSUPP),
+        rename_no_replace: |from, to| {
+            fs::rename(from, to)?;
+            fs::OpenOptions::new().write(true).open(to)?.set_len(2)
+        },
+        ..System::real()
+    };
+    let (_directory, backend) = backend_on(shortening);
+    let error = put(&backend, "packs/ab/1").unwrap_err();
+    assert!(matches!(error, BackendError::LengthWrong { expected_bytes: 5, found_bytes: 2, .. }), "{error:?}");
+    assert!(backend.stat(&key("packs/ab/1")).unwrap_err().is_object_missing());
+    assert_eq!(unfinished(&backend), [""; 0]);
+}
+
+/// A server that loses the end while it is asked to keep it: nothing gets a name.
+#[test]
+fn object_that_is_short_before_publishing_gets_no_name() {
+    let shortening = System { sync_file: |file| file.set_len(2), ..System::real() };
+    let (_directory, backend) = backend_on(shortening);
+    for put in [put(&backend, "packs/ab/1").map(drop), backend.put(&key("packs/ab/1"), &[Bytes::from_static(b"bytes")])]
+    {
+        let error = put.unwrap_err();
+        assert!(matches!(error, BackendError::LengthWrong { expected_bytes: 5, found_bytes: 2, .. }), "{error:?}");
+    }
+    assert!(backend.stat(&key("packs/ab/1")).unwrap_err().is_object_missing());
+    assert_eq!(unfinished(&backend), [""; 0]);
+}
+
+/// A share that refuses everything that can be refused still keeps objects, once each, and says what it cannot do.
+#[test]
+fn share_that_refuses_links_flags_and_syncs_still_works() {
+    let poor = System {
+        link: |_, _| refuse(Errno::OPNOTSUPP),
+        rename_no_replace: |_, _| refuse(Errno::INVAL),
+        sync_directory: |_| refuse(Errno::BADF),
+        sync_file: |_| refuse(Errno::OPNOTSUPP),
+    };
+    let (_directory, backend) = backend_on(poor);
+    assert_eq!(put(&backend, "packs/ab/1").unwrap(), PutOutcome::Created);
+    assert_eq!(put(&backend, "packs/ab/1").unwrap(), PutOutcome::AlreadyExists);
+    backend.sync(&[key("packs/ab/1")]).unwrap();
+    assert_eq!(backend.get(&key("packs/ab/1"), 100).unwrap(), "bytes");
+    assert_eq!((backend.publish_strategy(), backend.durability()), (PublishStrategy::Claim, Durability::BestEffort));
+    let probe = backend.probe().unwrap();
+    assert_eq!([probe.hard_links, probe.rename_no_replace, probe.file_sync, probe.directory_sync], [false; 4]);
+    backend.delete(&key("packs/ab/1")).unwrap();
+    assert!(backend.stat(&key("packs/ab/1")).unwrap_err().is_object_missing());
+}
+
 #[test]
 fn refused_directory_sync_is_tolerated_and_told() {
-    for errno in [Errno::INVAL, Errno::OPNOTSUPP, Errno::ACCESS] {
+    for errno in [Errno::INVAL, Errno::OPNOTSUPP, Errno::ACCESS, Errno::BADF, Errno::ISDIR] {
         // Function pointers capture nothing, so each refusal has its own.
         let sync_directory = match errno {
             Errno::INVAL => |_: &fs::File| refuse(Errno::INVAL),
             Errno::OPNOTSUPP => |_: &fs::File| refuse(Errno::OPNOTSUPP),
+            Errno::BADF => |_: &fs::File| refuse(Errno::BADF),
+            Errno::ISDIR => |_: &fs::File| refuse(Errno::ISDIR),
             _ => |_: &fs::File| refuse(Errno::ACCESS),
         };
         let (_directory, backend) = backend_on(System { sync_directory, ..System::real() });

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use vectar_backend::{Backend, LocalBackend, LocalOptions, PublishStrategy};
 use vectar_testkit::backend::{
-    FailingBackend, MemoryBackend, ObjectStoreBackend, ObjectStoreOptions, RecordingBackend, run_conformance,
+    FailingBackend, MemoryBackend, ObjectStoreBackend, ObjectStoreOptions, RecordingBackend, ShareBackend,
+    ShareOptions, run_conformance,
 };
 
 /// Runs the suite on new directories, which publish by `first_strategy`.
@@ -60,4 +61,11 @@ fn wrapped_backends_pass() {
         let shared: Arc<dyn Backend> = Arc::new(ObjectStoreBackend::new(ObjectStoreOptions::default()));
         Arc::new(FailingBackend::counting(RecordingBackend::new(shared)))
     });
+}
+
+/// One client alone sees all it does: what a share's caches get wrong is what others do.
+#[test]
+fn share_with_one_client_passes() {
+    let options = ShareOptions { lag_max: 50, missed_once_in: 1, ..ShareOptions::default() };
+    run_conformance(|| Arc::new(ShareBackend::new(MemoryBackend::new(), options.clone())));
 }
