@@ -37,7 +37,9 @@ impl Decoder {
     pub fn decode(&mut self, codec: CodecId, encoded: &[u8], raw_bytes: usize) -> Result<Vec<u8>, ChunkError> {
         match codec {
             // What was decoded is given away, so the next chunk gets memory of its own.
-            CodecId::ZSTD => self.borrow(codec, encoded, raw_bytes).map(drop).map(|()| std::mem::take(&mut self.scratch)),
+            CodecId::ZSTD => {
+                self.borrow(codec, encoded, raw_bytes).map(drop).map(|()| std::mem::take(&mut self.scratch))
+            }
             _ => self.borrow(codec, encoded, raw_bytes).map(<[u8]>::to_vec),
         }
     }

@@ -56,7 +56,8 @@ pub(crate) fn on(error: &Error) -> Advice {
             .hint("keep the repository as it is and report this: every part was right and the whole is not"),
         Error::BackupNotFound { reason, .. } => Advice {
             objects: reason.iter().cloned().collect(),
-            ..Advice::safe(NOTHING_CHANGED).hint("run \"vectar list\" to see what is there")
+            ..Advice::safe(NOTHING_CHANGED)
+                .hint("run \"vectar list\" to see what is there, \"vectar undelete\" to see what was forgotten")
         },
         Error::BackupAmbiguous { name, candidates } => Advice {
             message: Some(format!("{name:?} names {} backups", candidates.len())),
@@ -76,6 +77,12 @@ pub(crate) fn on(error: &Error) -> Advice {
         },
         Error::EntryPathInvalid { .. } => Advice::safe(NOTHING_CHANGED)
             .hint("run \"vectar ls BACKUP\": it shows paths as they are to be written, with ! between tar levels"),
+        Error::OthersActive { .. } => Advice {
+            objects: vec!["what it has just seen could be taken away from under it".to_owned()],
+            ..Advice::safe("nothing was pruned; the repository was not changed")
+                .hint("run \"vectar prune\" with a grace: it works beside others, and finds out which ingests are dead")
+                .hint("wait until that client was quiet for a day, if there must be no grace")
+        },
         Error::OptionInvalid { .. } => Advice::safe(NOTHING_CHANGED),
         Error::Cancelled => Advice::safe("nothing is half-published; what was written before is used by the next try"),
         Error::ThreadLost { .. } => {
@@ -143,12 +150,18 @@ fn on_repository(error: &RepositoryError) -> Advice {
         RepositoryError::LayoutWrong { .. } | RepositoryError::ThreadLost { .. } => {
             Advice::safe(NOTHING_STORED).hint("this is a defect of vectar; report it with what was being done")
         }
+        RepositoryError::PruneUnsafe { source, .. } if source.kind() == Kind::RepositoryDamaged => Advice::safe(
+            "nothing was marked or removed; the repository was not changed",
+        )
+        .hint("run \"vectar check\" to list every backup that is hurt")
+        .hint("run \"vectar repair packs\", then ingest the same snapshots again: that stores what is missing")
+        .hint("forget hurt backups whose snapshots are gone; once their grace is over, prune needs nothing of them"),
         error => match error.kind() {
             Kind::NewerFormat => Advice::safe("nothing was written; the repository was not changed")
                 .hint("use the newer vectar that wrote it"),
             Kind::RepositoryDamaged => Advice::safe("nothing was written; the repository was not changed")
                 .hint("run \"vectar check --read-data\" to list every backup that is hurt")
-                .hint("ingest the same snapshot again, if it still exists: that stores what is missing"),
+                .hint("run \"vectar repair packs\", then ingest the same snapshot again: that stores what is missing"),
             Kind::NoSpace => Advice::safe(NOTHING_STORED).hint("make room on the storage, then try again"),
             Kind::Retry => Advice::safe(NOTHING_STORED).hint("try again"),
             _ => Advice::safe(NOTHING_STORED).hint("look at the storage: is it mounted, may this user write there?"),

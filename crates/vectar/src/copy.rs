@@ -28,7 +28,7 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 pub enum CopyOutcome {
     /// It was copied, rebuilt there and compared.
     Copied(Box<Committed>),
-    /// The same snapshot under the same name is there already.
+    /// The same snapshot under the same name is there already, with everything it needs.
     AlreadyThere(Box<BackupRecord>),
 }
 
@@ -50,8 +50,12 @@ pub fn copy(
         let (one, other) = ((&record.sha256, record.bytes, &record.subject.name), other);
         one == (&other.sha256, other.bytes, &other.subject.name) && record.damaged == other.damaged
     };
-    if let Some(there) = known.iter().find(is_same) {
-        return Ok(CopyOutcome::AlreadyThere(Box::new(there.clone())));
+    let reader = ChunkReader::new(to.repository(), CACHE_BYTES);
+    for there in known.iter().filter(is_same) {
+        // What has lost something there is copied again: that heals it.
+        if reader.sound_packs_behind(&there.root, there.bytes)?.is_some() {
+            return Ok(CopyOutcome::AlreadyThere(Box::new(there.clone())));
+        }
     }
     let committed = match from.repository().config().id_key == to.repository().config().id_key {
         true => copy_as_stored(from, record, to, observer, cancel)?,

@@ -59,6 +59,18 @@ pub fn pack(engine: &Engine, name: &str) -> Result<(PackId, PackDump), Error> {
     Ok((id, PackDump { header, object_bytes, footer }))
 }
 
+/// Whether there is an object under the name of a pack, whatever it holds.
+///
+/// # Errors
+/// The storage failed.
+pub fn pack_is_there(engine: &Engine, id: &PackId) -> Result<bool, Error> {
+    match engine.repository().backend().stat(&keys::pack(id)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_object_missing() => Ok(false),
+        Err(error) => Err(RepositoryError::from(error).into()),
+    }
+}
+
 /// The object of a record, as it lies on the storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordDump {

@@ -214,7 +214,7 @@ pub enum Error {
         reason: String,
     },
     /// Another client was active so lately that pruning without grace could take away what it relies on.
-    #[error("another client, {client}, was active at {at}")]
+    #[error("another client, {client}, was active at {at:.0}")]
     OthersActive {
         /// Its host name and process.
         client: String,

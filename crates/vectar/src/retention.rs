@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use vectar_repository::{BackupId, format::record::BackupRecord};
+use vectar_repository::{BackupId, RecordList, format::record::BackupRecord};
 
 use crate::select::{Group, is_good};
 
@@ -106,6 +106,8 @@ pub enum Reason {
     },
     /// A backup of its capture set is kept.
     Set(String),
+    /// Its capture set has backups that nobody asked about, so that it cannot be forgotten whole.
+    SetReachesOut(String),
     /// It does not count, because it is damaged or partial, and no good backup of its group is newer.
     NewestThoughNotGood,
 }
@@ -118,7 +120,54 @@ impl fmt::Display for Reason {
             Self::Within => f.write_str("not old enough"),
             Self::Place { rule, place } => write!(f, "{rule} {place}"),
             Self::Set(set) => write!(f, "its set {set} is kept"),
-            Self::NewestThoughNotGood => f.write_str("not good, but nothing newer is"),
+            Self::SetReachesOut(set) => write!(f, "its set {set} reaches beyond the selection"),
+            Self::NewestThoughNotGood => f.write_str("not good, yet nothing newer is"),
+        }
+    }
+}
+
+/// Backups that are looked at together: what they have in common, of what is to tell groups apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RetentionGroup {
+    group: Group,
+    fields: Vec<GroupField>,
+}
+
+impl RetentionGroup {
+    /// The group of a backup.
+    #[must_use]
+    pub fn of(record: &BackupRecord, group_by: &[GroupField]) -> Self {
+        let mut group = Group::of(record);
+        for field in GroupField::ALL.into_iter().filter(|field| !group_by.contains(field)) {
+            match field {
+                GroupField::Cluster => group.cluster = None,
+                GroupField::Collection => group.collection = None,
+                GroupField::Node => group.node = None,
+                GroupField::Shard => group.shard = None,
+                GroupField::Kind => group.kind.clear(),
+            }
+        }
+        Self { group, fields: group_by.to_vec() }
+    }
+}
+
+impl fmt::Display for RetentionGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Group { cluster, collection, node, kind, shard } = &self.group;
+        let mut words = vec![kind.clone()];
+        match collection {
+            Some(collection) => words.push(collection.clone()),
+            // A full snapshot holds several collections and is of none.
+            None if kind == "full" || !self.fields.contains(&GroupField::Collection) => {}
+            None => words.push("(no collection)".to_owned()),
+        }
+        let shard = shard.map(|shard| shard.to_string());
+        let others = [("shard", &shard), ("node", node), ("cluster", cluster)];
+        words.extend(others.into_iter().filter_map(|(what, value)| Some(format!("{what} {}", value.as_ref()?))));
+        words.retain(|word| !word.is_empty());
+        match words.is_empty() {
+            true => f.write_str("all backups"),
+            false => f.write_str(&words.join(" ")),
         }
     }
 }
@@ -129,7 +178,7 @@ pub struct Decision<'r> {
     /// The backup.
     pub record: &'r BackupRecord,
     /// Its group.
-    pub group: Group,
+    pub group: RetentionGroup,
     /// Whether it is one that counts.
     pub is_good: bool,
     /// Why it is kept; empty when it is to be forgotten.
@@ -142,30 +191,36 @@ impl Decision<'_> {
     pub fn is_kept(&self) -> bool {
         !self.reasons.is_empty()
     }
+
+    /// Why it does not count, if it does not.
+    #[must_use]
+    pub fn why_not_good(&self) -> Option<&'static str> {
+        match (self.is_good, &self.record.damaged, self.record.subject.kind.as_str()) {
+            (true, _, _) => None,
+            (false, Some(_), _) => Some("damaged when it was stored"),
+            (false, None, "shard-partial") => Some("partial: it does not restore alone"),
+            (false, None, _) => Some("of an unknown kind"),
+        }
+    }
 }
 
-/// Decides about every backup. The decisions come group by group, the newest backup of each first.
+/// Decides about every backup that is `chosen` of `all`. The decisions come group by group, the newest backup of each first.
 #[must_use]
 pub fn decide<'r>(
-    records: &[&'r BackupRecord],
-    pins: &HashMap<BackupId, String>,
+    all: &RecordList,
+    chosen: &[&'r BackupRecord],
     policy: &Policy,
     group_by: &[GroupField],
     now: Timestamp,
 ) -> Vec<Decision<'r>> {
-    let mut groups: BTreeMap<Group, Vec<&'r BackupRecord>> = BTreeMap::new();
-    for record in records {
-        groups.entry(reduced(Group::of(record), group_by)).or_default().push(record);
-    }
-    let mut decisions = Vec::with_capacity(records.len());
-    for (group, mut records) in groups {
-        records.sort_by_key(|record| std::cmp::Reverse((counts_from(record), record.stored_at, record.id)));
+    let mut decisions = Vec::with_capacity(chosen.len());
+    for (group, records) in grouped(chosen, group_by) {
         let mut places = Places::new(policy, now);
         let mut good_seen = false;
         for record in records {
             let is_good = is_good(record);
             let mut reasons = Vec::new();
-            if pins.contains_key(&record.id) {
+            if all.pins.contains_key(&record.id) {
                 reasons.push(Reason::Pinned);
             }
             reasons.extend(policy.tags.iter().filter(|tag| record.tags.contains(tag)).cloned().map(Reason::Tag));
@@ -178,18 +233,55 @@ pub fn decide<'r>(
             decisions.push(Decision { record, group: group.clone(), is_good, reasons });
         }
     }
-    keep_sets_whole(&mut decisions);
+    keep_sets_whole(all, &mut decisions);
     decisions
 }
 
-/// The groups whose last good backup would go, of those that have one.
+/// Decides that the `named` backups are forgotten, and with each the rest of its capture set; only a pin keeps one.
 #[must_use]
-pub fn groups_emptied<'d>(decisions: &'d [Decision<'_>]) -> Vec<&'d Group> {
-    let good = |kept: bool| -> BTreeSet<&Group> {
-        let counted = decisions.iter().filter(|decision| decision.is_good && (decision.is_kept() || !kept));
-        counted.map(|decision| &decision.group).collect()
+pub fn decide_named<'r>(all: &'r RecordList, named: &[&'r BackupRecord], group_by: &[GroupField]) -> Vec<Decision<'r>> {
+    let ids: HashSet<BackupId> = named.iter().map(|record| record.id).collect();
+    let sets: HashSet<&String> = named.iter().filter_map(|record| record.subject.set.as_ref()).collect();
+    let is_meant = |record: &&BackupRecord| {
+        ids.contains(&record.id) || record.subject.set.as_ref().is_some_and(|set| sets.contains(set))
     };
-    good(false).difference(&good(true)).copied().collect()
+    let meant: Vec<&BackupRecord> = all.backups.iter().filter(is_meant).collect();
+    let decide_one = |group: &RetentionGroup, record: &'r BackupRecord| {
+        let reasons = if all.pins.contains_key(&record.id) { vec![Reason::Pinned] } else { Vec::new() };
+        Decision { record, group: group.clone(), is_good: is_good(record), reasons }
+    };
+    let groups = grouped(&meant, group_by);
+    groups.iter().flat_map(|(group, records)| records.iter().map(|record| decide_one(group, record))).collect()
+}
+
+/// The groups that lose their last good backup, of those that have one. Backups that nobody asked about count.
+#[must_use]
+pub fn groups_emptied(
+    all: &RecordList,
+    decisions: &[Decision<'_>],
+    group_by: &[GroupField],
+) -> BTreeSet<RetentionGroup> {
+    let is_leaving = |decision: &&Decision<'_>| !decision.is_kept();
+    let leaving: HashSet<BackupId> = decisions.iter().filter(is_leaving).map(|decision| decision.record.id).collect();
+    let staying = all.backups.iter().filter(|record| is_good(record) && !leaving.contains(&record.id));
+    let left: BTreeSet<RetentionGroup> = staying.map(|record| RetentionGroup::of(record, group_by)).collect();
+    let losing = decisions.iter().filter(is_leaving).filter(|decision| decision.is_good);
+    losing.map(|decision| &decision.group).filter(|group| !left.contains(group)).cloned().collect()
+}
+
+/// Backups by group, the newest of each first.
+fn grouped<'r>(
+    records: &[&'r BackupRecord],
+    group_by: &[GroupField],
+) -> BTreeMap<RetentionGroup, Vec<&'r BackupRecord>> {
+    let mut groups: BTreeMap<RetentionGroup, Vec<&'r BackupRecord>> = BTreeMap::new();
+    for record in records {
+        groups.entry(RetentionGroup::of(record, group_by)).or_default().push(record);
+    }
+    for records in groups.values_mut() {
+        records.sort_by_key(|record| std::cmp::Reverse((counts_from(record), record.stored_at, record.id)));
+    }
+    groups
 }
 
 /// When a backup counts from: when it was taken, but not later than it was stored.
@@ -197,27 +289,19 @@ fn counts_from(record: &BackupRecord) -> Timestamp {
     record.taken_or_stored_at().min(record.stored_at)
 }
 
-/// The group, with what does not tell groups apart taken out.
-fn reduced(mut group: Group, group_by: &[GroupField]) -> Group {
-    for field in GroupField::ALL.into_iter().filter(|field| !group_by.contains(field)) {
-        match field {
-            GroupField::Cluster => group.cluster = None,
-            GroupField::Collection => group.collection = None,
-            GroupField::Node => group.node = None,
-            GroupField::Shard => group.shard = None,
-            GroupField::Kind => group.kind.clear(),
-        }
-    }
-    group
-}
-
-/// A set is a point in time of a whole cluster: with a part of it nothing can be restored.
-fn keep_sets_whole(decisions: &mut [Decision<'_>]) {
+/// A set is a point in time of a whole cluster: with a part of it nothing can be restored. So none of it goes unless all of it
+/// may, and what was not asked about may not.
+fn keep_sets_whole(all: &RecordList, decisions: &mut [Decision<'_>]) {
     let set_of = |decision: &Decision<'_>| decision.record.subject.set.clone();
     let kept: HashSet<String> = decisions.iter().filter(|decision| decision.is_kept()).filter_map(set_of).collect();
+    let decided: HashSet<BackupId> = decisions.iter().map(|decision| decision.record.id).collect();
+    let outside = all.backups.iter().filter(|record| !decided.contains(&record.id));
+    let reaching: HashSet<&String> = outside.filter_map(|record| record.subject.set.as_ref()).collect();
     for decision in decisions.iter_mut().filter(|decision| !decision.is_kept()) {
-        if let Some(set) = decision.record.subject.set.clone().filter(|set| kept.contains(set)) {
-            decision.reasons.push(Reason::Set(set));
+        match decision.record.subject.set.clone() {
+            Some(set) if kept.contains(&set) => decision.reasons.push(Reason::Set(set)),
+            Some(set) if reaching.contains(&set) => decision.reasons.push(Reason::SetReachesOut(set)),
+            _ => {}
         }
     }
 }
@@ -305,12 +389,18 @@ mod tests {
         }
     }
 
+    /// A repository with these backups, number 99 of which is pinned.
+    fn all(records: &[BackupRecord]) -> RecordList {
+        let pins = HashMap::from([(BackupId::from_bytes([99; 16]), "audit".to_owned())]);
+        RecordList { backups: records.to_vec(), pins, unreadable: Vec::new() }
+    }
+
     /// Ids of the kept ones, with their reasons.
     fn kept(records: &[BackupRecord], policy: &Policy) -> Vec<String> {
-        let pins = HashMap::from([(BackupId::from_bytes([99; 16]), "audit".to_owned())]);
+        let all = all(records);
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
-        let records: Vec<&BackupRecord> = records.iter().collect();
-        let decisions = decide(&records, &pins, policy, &GroupField::ALL, now);
+        let chosen: Vec<&BackupRecord> = all.backups.iter().collect();
+        let decisions = decide(&all, &chosen, policy, &GroupField::ALL, now);
         let line = |decision: &Decision<'_>| {
             let reasons: Vec<String> = decision.reasons.iter().map(Reason::to_string).collect();
             format!("{} {}", decision.record.id.as_bytes()[0], reasons.join(", "))
@@ -350,7 +440,7 @@ mod tests {
         records[5].subject.kind = "shard".to_owned();
         assert_eq!(kept(&records, &last(1)).len(), 6);
         let everything_in_one: Vec<&BackupRecord> = records.iter().collect();
-        let one = decide(&everything_in_one, &HashMap::new(), &last(1), &[], Timestamp::UNIX_EPOCH);
+        let one = decide(&all(&records), &everything_in_one, &last(1), &[], Timestamp::UNIX_EPOCH);
         assert_eq!(one.iter().filter(|decision| decision.is_kept()).count(), 1);
     }
 
@@ -360,7 +450,7 @@ mod tests {
             [backup(1, "2026-11-17T01:00:00Z"), backup(2, "2026-11-18T01:00:00Z"), backup(3, "2026-11-19T01:00:00Z")];
         records[1].damaged = Some("cut short".to_owned());
         records[2].damaged = Some("cut short".to_owned());
-        assert_eq!(kept(&records[..2], &last(1)), ["2 not good, but nothing newer is", "1 last 1"]);
+        assert_eq!(kept(&records[..2], &last(1)), ["2 not good, yet nothing newer is", "1 last 1"]);
         let policy = last(1);
         records.swap(0, 2);
         records[0].stored_at = "2026-11-16T01:00:00Z".parse().unwrap();
@@ -403,12 +493,65 @@ mod tests {
     fn a_group_that_loses_its_last_good_backup_is_named() {
         let mut other = backup(2, "2026-01-01T01:00:00Z");
         other.subject.collection = Some("old".to_owned());
-        let records = [backup(1, "2026-11-20T11:00:00Z"), other];
-        let records: Vec<&BackupRecord> = records.iter().collect();
+        let all = all(&[backup(1, "2026-11-20T11:00:00Z"), other.clone()]);
+        let chosen: Vec<&BackupRecord> = all.backups.iter().collect();
         let policy = Policy { within: Some(SignedDuration::from_hours(30)), ..Policy::default() };
-        let decisions =
-            decide(&records, &HashMap::new(), &policy, &GroupField::ALL, "2026-11-20T12:00:00Z".parse().unwrap());
-        let emptied: Vec<String> = groups_emptied(&decisions).iter().map(ToString::to_string).collect();
-        assert_eq!(emptied, ["collection old"]);
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        let emptied = |all: &RecordList, group_by: &[GroupField]| -> Vec<String> {
+            let decisions = decide(all, &chosen, &policy, group_by, now);
+            groups_emptied(all, &decisions, group_by).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(emptied(&all, &GroupField::ALL), ["collection old"]);
+        assert!(emptied(&all, &[GroupField::Kind]).is_empty(), "the other one is of the same group");
+        // A good backup that nobody asked about is one that stays.
+        other.id = BackupId::from_bytes([3; 16]);
+        let more =
+            RecordList { backups: all.backups.iter().cloned().chain([other]).collect(), ..RecordList::default() };
+        assert!(emptied(&more, &GroupField::ALL).is_empty());
+    }
+
+    #[test]
+    fn a_damaged_backup_is_no_good_one_that_stays() {
+        let mut all = all(&[backup(1, "2026-11-19T11:00:00Z"), backup(2, "2026-11-20T11:00:00Z")]);
+        all.backups[1].damaged = Some("cut short".to_owned());
+        let chosen: Vec<&BackupRecord> = all.backups.iter().collect();
+        let policy = Policy { tags: vec!["none".to_owned()], ..Policy::default() };
+        let decisions = decide(&all, &chosen, &policy, &GroupField::ALL, Timestamp::UNIX_EPOCH);
+        assert_eq!(decisions.iter().map(Decision::is_kept).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(groups_emptied(&all, &decisions, &GroupField::ALL).len(), 1);
+    }
+
+    #[test]
+    fn a_set_goes_whole_or_not_at_all() {
+        let mut records: Vec<_> = (1..=4).map(|id| backup(id, &format!("2026-11-1{id}T01:00:00Z"))).collect();
+        for (record, (node, set)) in records.iter_mut().zip([("a", "x"), ("b", "x"), ("a", "y"), ("b", "y")]) {
+            record.subject.node = Some(node.to_owned());
+            record.subject.set = Some(set.to_owned());
+        }
+        assert_eq!(kept(&records, &last(1)), ["3 last 1", "4 last 1"]);
+        let all = all(&records);
+        let of_a: Vec<&BackupRecord> = [&all.backups[0], &all.backups[2]].to_vec();
+        let decisions = decide(&all, &of_a, &last(1), &GroupField::ALL, Timestamp::UNIX_EPOCH);
+        let reasons: Vec<String> =
+            decisions.iter().flat_map(|decision| &decision.reasons).map(Reason::to_string).collect();
+        assert_eq!(reasons, ["last 1", "its set x reaches beyond the selection"]);
+        let named = decide_named(&all, &of_a[..1], &GroupField::ALL);
+        let ids: Vec<u8> = named.iter().map(|decision| decision.record.id.as_bytes()[0]).collect();
+        assert_eq!(ids, [1, 2], "who names one names its set");
+    }
+
+    #[test]
+    fn groups_are_named_by_what_tells_them_apart() {
+        let mut record = backup(1, "2026-11-20T11:00:00Z");
+        record.subject.node = Some("n1".to_owned());
+        let name = |record: &BackupRecord, fields: &[GroupField]| RetentionGroup::of(record, fields).to_string();
+        assert_eq!(name(&record, &GroupField::ALL), "collection notes node n1");
+        assert_eq!(name(&record, &[GroupField::Collection]), "notes");
+        assert_eq!(name(&record, &[GroupField::Node]), "node n1");
+        assert_eq!(name(&record, &[]), "all backups");
+        record.subject.collection = None;
+        assert_eq!(name(&record, &GroupField::ALL), "collection (no collection) node n1");
+        record.subject.kind = "full".to_owned();
+        assert_eq!(name(&record, &GroupField::ALL), "full node n1");
     }
 }

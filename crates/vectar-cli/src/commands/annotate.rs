@@ -103,6 +103,10 @@ fn annotate(
     }
     for record in chosen {
         for change in changes {
+            if *change == Change::Unpin && !records.pins.contains_key(&record.id) {
+                context.out().note(format_args!("{} is not pinned", record.id.short()));
+                continue;
+            }
             repository.annotate(record.id, change.clone()).map_err(Error::from)?;
             print(record, change, context.out())?;
         }

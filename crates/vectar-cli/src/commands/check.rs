@@ -1,21 +1,25 @@
 //! `check`: is the whole repository what it should be?
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use vectar::{
     BackupId, Engine, Error, Observer as _, Repository,
     check::{CheckOptions, CheckReport, Depth, Finding, Level, Subset, check},
     source::read_text,
 };
 
+use super::check_report;
 use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Out, grouped, plain_word, size::parse_size, size_long, time::parse_age},
+    output::{Out, plain_word, size::parse_size, time::parse_age},
 };
 
 /// Longest list of expected ids that is read, in bytes: a million of them.
@@ -40,7 +44,7 @@ pub(crate) struct CheckArgs {
     /// Stop reading packs after this time, such as 2h; the next check goes on from there
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     time_budget: Option<SignedDuration>,
-    /// Tell when one of the backups in this file is gone: one id a line, as "vectar list" shows them
+    /// Tell when one of the backups in this file is gone: what "vectar list --json" printed, or one whole id a line
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
     /// Try out what the storage can do, and compare with what it could when the repository was made
@@ -71,7 +75,7 @@ pub(crate) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, C
     context.cancel().check()?;
     match context.out().is_json() {
         true => print_json(&report, context.out())?,
-        false => print(&report, &options, context.out())?,
+        false => check_report::print(&report, &options, engine.repository(), context.out())?,
     }
     Ok(match report.worst() {
         Some(Level::Damage) => ExitCode::Damage,
@@ -101,17 +105,31 @@ impl CheckArgs {
     }
 }
 
-/// Reads ids, one a line; what follows an id on its line, and lines that begin with `#`, are for people.
-fn expected_ids(path: &std::path::Path) -> Result<Vec<BackupId>, CliError> {
-    let text = read_text(path, EXPECTED_BYTES_MAX)?;
-    let words = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next());
-    let ids: Result<BTreeSet<BackupId>, _> = words.map(str::parse).collect();
-    ids.map(|ids| ids.into_iter().collect()).map_err(|error| {
-        CliError::new(ExitCode::Usage, format_args!("{} is no list of backup ids", path.display()))
-            .cause(error)
-            .safe("nothing was checked or written")
-            .hint("write one whole id of 32 digits a line; \"vectar list --json\" prints them")
-    })
+/// Reads ids: lines of `vectar list --json`, or one id a line. What follows an id on its line, and lines that begin with `#`, are
+/// for people.
+fn expected_ids(path: &Path) -> Result<Vec<BackupId>, CliError> {
+    const NOTHING: &str = "nothing was checked or written";
+    let text = read_text(path, EXPECTED_BYTES_MAX).map_err(|error| {
+        CliError::from(error)
+            .context("cannot read the list of expected backups")
+            .safe(NOTHING)
+            .hints(["write it with \"vectar list --json\" after each ingest, and keep it elsewhere".to_owned()])
+    })?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let ids: Result<BTreeSet<BackupId>, CliError> = lines
+        .map(|line| {
+            let of_json = serde_json::from_str::<Value>(line).ok();
+            let id = of_json.as_ref().and_then(|line| line["id"].as_str());
+            let id = id.or_else(|| line.split_whitespace().next()).unwrap_or_default();
+            id.parse().map_err(|error| {
+                CliError::new(ExitCode::Usage, format_args!("{} is no list of backup ids", path.display()))
+                    .cause(error)
+                    .safe(NOTHING)
+                    .hint("write it with \"vectar list --json\", or one whole id of 32 digits a line")
+            })
+        })
+        .collect();
+    Ok(ids?.into_iter().collect())
 }
 
 /// Tells what the storage can do; `true` when something got worse or better than `config` says.
@@ -142,7 +160,7 @@ fn check_storage(repository: &Repository, out: &Out) -> Result<bool, CliError> {
     Ok(!changes.is_empty())
 }
 
-fn level_name(level: Level) -> &'static str {
+pub(super) fn level_name(level: Level) -> &'static str {
     match level {
         Level::Note => "note",
         Level::Warning => "warning",
@@ -167,40 +185,8 @@ fn print_json(report: &CheckReport, out: &Out) -> Result<(), CliError> {
             "packs_read": report.packs_read,
             "bytes_read": report.bytes_read,
             "chunks_proven": report.records_proven,
+            "expected_missing": ids(&report.expected_missing),
             "findings": report.findings.len(),
         }),
     )
-}
-
-fn print(report: &CheckReport, options: &CheckOptions, out: &Out) -> Result<(), CliError> {
-    for Finding { level, object, what, backups } in &report.findings {
-        out.line(format_args!("{}: {}: {}", level_name(*level), plain_word(object), plain_word(what)))?;
-        for backup in backups {
-            out.line(format_args!("  needed by backup {backup}"))?;
-        }
-    }
-    let whole = grouped(report.backups_whole);
-    let packs = grouped(report.packs);
-    match options.depth {
-        Depth::Structure => {
-            out.line(format_args!("{whole} backups are whole by their records and recipes, {packs} packs are there"))?;
-        }
-        Depth::Packs => out.line(format_args!(
-            "{whole} backups are whole; {} of {packs} packs, {}, are what their names say",
-            grouped(report.packs_read),
-            size_long(report.bytes_read),
-        ))?,
-        Depth::Data => out.line(format_args!(
-            "{whole} backups are whole; {} chunks in {} of {packs} packs, {}, were decoded and compared",
-            grouped(report.records_proven),
-            grouped(report.packs_read),
-            size_long(report.bytes_read),
-        ))?,
-    }
-    if report.worst() == Some(Level::Damage) {
-        out.warn(format_args!("{} backups cannot be restored whole", report.backups_hurt.len()));
-        out.note("run \"vectar repair packs\" to set damaged packs aside and keep what is good in them");
-        out.note("ingest the same snapshots again, where they still exist: that stores what is missing");
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{size, size_long},
+    output::{plain_word, size, size_long},
     select_args::SelectArgs,
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &CopyArgs, context: &Context<'_>) -> Result<ExitCode, Cl
     let filter = args.select.filter()?;
     let from = context.engine()?;
     let records = context.records(from.repository())?;
-    let to = context.engine_of(&vectar::open(&args.to, None)?)?;
+    let to = context.engine_of(&vectar::open(&args.to, None).map_err(no_target)?)?;
     if to.repository().id() == from.repository().id() {
         return Err(CliError::new(ExitCode::Usage, "a repository is not copied to itself")
             .cause(args.to.display())
@@ -53,19 +53,23 @@ pub(crate) fn run(args: &CopyArgs, context: &Context<'_>) -> Result<ExitCode, Cl
             }
         }
     }
-    let mut failed = 0;
+    if chosen.is_empty() {
+        context.out().note("no backup fits");
+        return Ok(context.outcome());
+    }
+    let mut tally = Tally::default();
     for record in &chosen {
         context.cancel().check()?;
         let observer = context.observer(&record.subject.name);
         match vectar::copy(&from, record, &to, &known, &observer, context.cancel()) {
             Ok(outcome) => {
                 drop(observer);
-                known.push(print(&record.id, outcome, context)?);
+                known.push(print(&record.id, outcome, &mut tally, context)?);
             }
             Err(error @ vectar::Error::Cancelled) => return Err(error.into()),
             Err(error) => {
-                failed += 1;
-                let error = CliError::from(error).context(format_args!("cannot copy backup {}", record.id.short()));
+                tally.failed += 1;
+                let error = not_copied(record, error);
                 if chosen.len() == 1 {
                     return Err(error);
                 }
@@ -73,20 +77,54 @@ pub(crate) fn run(args: &CopyArgs, context: &Context<'_>) -> Result<ExitCode, Cl
             }
         }
     }
+    let Tally { copied, known, failed, new_bytes } = tally;
+    let grown = size(new_bytes);
+    context.out().note(format_args!(
+        "{copied} copied, {known} there already, {failed} failed; {grown} new in {}",
+        args.to.display()
+    ));
     if failed > 0 {
-        context.out().warn(format_args!("{failed} of {} backups were not copied", chosen.len()));
         context.note_incomplete();
     }
     Ok(context.outcome())
 }
 
+fn no_target(error: vectar::Error) -> CliError {
+    CliError::from(error).context("cannot copy to the other repository")
+}
+
+/// What a whole run came to.
+#[derive(Default)]
+struct Tally {
+    copied: u64,
+    known: u64,
+    failed: u64,
+    new_bytes: u64,
+}
+
+fn not_copied(record: &BackupRecord, error: vectar::Error) -> CliError {
+    CliError::from(error)
+        .context(format_args!("cannot copy backup {}", record.id.short()))
+        .safe("nothing was published in the other repository; what was written there is used by the next try")
+}
+
 /// Prints what became of a backup and returns the record it has in the other repository.
-fn print(from: &BackupId, outcome: CopyOutcome, context: &Context<'_>) -> Result<BackupRecord, CliError> {
+fn print(
+    from: &BackupId,
+    outcome: CopyOutcome,
+    tally: &mut Tally,
+    context: &Context<'_>,
+) -> Result<BackupRecord, CliError> {
     let out = context.out();
     let (word, record, new_bytes) = match outcome {
         CopyOutcome::Copied(committed) => ("copied", committed.record, committed.new_bytes),
         CopyOutcome::AlreadyThere(record) => ("already-there", *record, 0),
     };
+    match word {
+        "copied" => tally.copied += 1,
+        _ => tally.known += 1,
+    }
+    tally.new_bytes += new_bytes;
     if out.is_json() {
         out.json(
             "copied",
@@ -97,7 +135,7 @@ fn print(from: &BackupId, outcome: CopyOutcome, context: &Context<'_>) -> Result
         )?;
         return Ok(record);
     }
-    let (name, id) = (&record.subject.name, record.id.short());
+    let (name, id) = (plain_word(&record.subject.name), record.id.short());
     match word {
         "copied" => out.line(format_args!(
             "copied {} to {id}: {name}, {}, {} new, rebuilt and compared",

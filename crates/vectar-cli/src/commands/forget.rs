@@ -1,13 +1,11 @@
 //! `forget` and `undelete`.
 
-use std::collections::{BTreeSet, HashMap};
-
 use clap::Args;
 use jiff::SignedDuration;
 use serde_json::json;
 use vectar::{
-    BackupId, BackupRecord, Environment as _, Error, RecordList, SystemEnvironment,
-    retention::{Decision, GroupField, Policy, decide, groups_emptied},
+    BackupRecord, Environment as _, Error, RecordList, RepositoryErrorKind, SystemEnvironment,
+    retention::{Decision, GroupField, Policy, decide, decide_named, groups_emptied},
     select,
 };
 
@@ -15,7 +13,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Align, Out, Table, time::parse_age, utc},
+    output::{Align, Out, Table, counted, plain_word, time::parse_age, utc},
     select_args::SelectArgs,
 };
 
@@ -80,49 +78,64 @@ pub(crate) struct ForgetArgs {
 /// Without a name it lists what can be taken back.
 #[derive(Debug, Args)]
 pub(crate) struct UndeleteArgs {
-    /// Their ids, or unique prefixes of them
+    /// Which ones, named as everywhere: ids, file names, set:ID
     #[arg(value_name = "BACKUP")]
     backups: Vec<String>,
 }
 
 /// Runs `forget`.
 pub(crate) fn run(args: &ForgetArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
-    let policy = args.policy();
-    if policy.is_empty() && args.backups.is_empty() {
-        return Err(CliError::new(ExitCode::Usage, "no policy says what to keep, and no backup is named")
-            .safe("nothing was forgotten")
-            .hint("say what to keep, such as --keep-daily 7 --keep-weekly 5 --keep-monthly 12")
-            .hint("add -n to see what would happen"));
-    }
+    args.refuse_unclear()?;
     let filter = args.select.filter()?;
     let repository = context.repository()?;
     let records = context.records(&repository)?;
-    let named = !args.backups.is_empty();
-    let chosen = match named {
-        true => select_named(args, &records, &filter)?,
-        false => filter.apply(&records.backups),
+    let named = args.named(&records, &filter)?;
+    let decisions = match args.backups.is_empty() {
+        false => decide_named(&records, &named, args.group_by()),
+        true => {
+            let now = SystemEnvironment.now();
+            decide(&records, &filter.apply(&records.backups), &args.policy(), args.group_by(), now)
+        }
     };
-    let group_by = if args.group_by.is_empty() { &GroupField::ALL[..] } else { &args.group_by };
-    let decisions = match named {
-        true => decide_named(&records, &chosen, group_by),
-        false => decide(&chosen, &records.pins, &policy, group_by, SystemEnvironment.now()),
-    };
-    print(&decisions, args.dry_run, context.out())?;
+    let leaving: Vec<&Decision<'_>> = decisions.iter().filter(|decision| !decision.is_kept()).collect();
+    let out = context.out();
+    print(&decisions, args, out)?;
+    let refused = refuse(args, &records, &decisions);
     if args.dry_run {
+        let count = counted(leaving.len() as u64, "backup");
+        out.note(format_args!("{count} would be forgotten, {} would stay", decisions.len() - leaving.len()));
+        if let Err(error) = refused {
+            let causes: Vec<&str> = error.causes.iter().map(String::as_str).collect();
+            out.warn(format_args!("without -n this would be refused: {}: {}", error.message, causes.join(", ")));
+        }
         return Ok(context.outcome());
     }
-    refuse(args, &records, &decisions)?;
-    for decision in decisions.iter().filter(|decision| !decision.is_kept()) {
+    refused?;
+    for (done, decision) in leaving.iter().enumerate() {
         context.cancel().check()?;
-        repository.forget(decision.record).map_err(Error::from)?;
+        repository.forget(decision.record).map_err(|error| not_forgotten(error, decision.record, done))?;
     }
-    let forgotten = decisions.iter().filter(|decision| !decision.is_kept()).count();
-    if forgotten > 0 {
-        context.out().note(format_args!(
-            "{forgotten} backups forgotten; \"vectar undelete\" takes them back, \"vectar prune\" frees their space after the grace"
-        ));
+    match (decisions.len(), leaving.len()) {
+        (0, _) => out.note("no backup fits"),
+        (_, 0) => out.note("nothing is to be forgotten"),
+        (_, count) => out.note(format_args!(
+            "{} forgotten; \"vectar undelete\" takes them back, \"vectar prune\" frees their space after the grace",
+            counted(count as u64, "backup")
+        )),
     }
     Ok(context.outcome())
+}
+
+/// Says how far it came, and what gives room on a full storage.
+fn not_forgotten(error: vectar::RepositoryError, record: &BackupRecord, done: usize) -> CliError {
+    let no_space = error.kind() == RepositoryErrorKind::NoSpace;
+    let error = CliError::from(error)
+        .context(format_args!("cannot forget backup {}", record.id.short()))
+        .safe(format_args!("{} forgotten before it; this one and the others stay", counted(done as u64, "backup")));
+    match no_space {
+        true => error.hints(["run \"vectar prune\" first: it gives the reserve up".to_owned()]),
+        false => error,
+    }
 }
 
 impl ForgetArgs {
@@ -139,94 +152,77 @@ impl ForgetArgs {
             per_version: self.keep_per_version,
         }
     }
-}
 
-/// The named backups, and with each the rest of its capture set.
-fn select_named<'r>(
-    args: &ForgetArgs,
-    records: &'r RecordList,
-    filter: &select::Filter,
-) -> Result<Vec<&'r BackupRecord>, CliError> {
-    if !args.policy().is_empty() {
-        return Err(CliError::new(ExitCode::Usage, "backups are named, and a policy is given too")
-            .safe("nothing was forgotten")
-            .hint("name backups, or say what to keep"));
+    fn group_by(&self) -> &[GroupField] {
+        if self.group_by.is_empty() { &GroupField::ALL } else { &self.group_by }
     }
-    let mut chosen: BTreeSet<BackupId> = BTreeSet::new();
-    for name in &args.backups {
-        chosen.extend(select::many(name, &records.backups, filter)?.iter().map(|record| record.id));
-    }
-    let sets: BTreeSet<&String> = records
-        .backups
-        .iter()
-        .filter(|record| chosen.contains(&record.id))
-        .filter_map(|record| record.subject.set.as_ref())
-        .collect();
-    let in_set = |record: &BackupRecord| record.subject.set.as_ref().is_some_and(|set| sets.contains(set));
-    Ok(records.backups.iter().filter(|record| chosen.contains(&record.id) || in_set(record)).collect())
-}
 
-/// All backups, of which those that were named are forgotten and nothing else is.
-fn decide_named<'r>(records: &'r RecordList, chosen: &[&BackupRecord], group_by: &[GroupField]) -> Vec<Decision<'r>> {
-    let everything: Vec<&BackupRecord> = records.backups.iter().collect();
-    let keep_all = Policy { last: usize::MAX, ..Policy::default() };
-    let mut decisions = decide(&everything, &HashMap::new(), &keep_all, group_by, SystemEnvironment.now());
-    for decision in &mut decisions {
-        if chosen.iter().any(|record| record.id == decision.record.id) {
-            decision.reasons.clear();
-            if records.pins.contains_key(&decision.record.id) {
-                decision.reasons.push(vectar::retention::Reason::Pinned);
-            }
+    /// Nothing is forgotten unless it is clear what is to be kept, or what is to go.
+    fn refuse_unclear(&self) -> Result<(), CliError> {
+        match (self.policy().is_empty(), self.backups.is_empty()) {
+            (true, true) => Err(CliError::new(ExitCode::Usage, "nothing says what to forget")
+                .cause("no --keep-… option says what to keep, and no backup is named")
+                .safe("nothing was forgotten")
+                .hint("say what to keep, such as --keep-daily 7 --keep-weekly 5 --keep-monthly 12")
+                .hint("add -n to see what would happen")),
+            (false, false) => Err(CliError::new(ExitCode::Usage, "backups are named, and a policy is given too")
+                .cause("nobody can tell whether the policy is to keep some of them")
+                .safe("nothing was forgotten")
+                .hint("name backups, or say what to keep")),
+            _ => Ok(()),
         }
     }
-    decisions
+
+    /// The backups that are named.
+    fn named<'r>(&self, records: &'r RecordList, filter: &select::Filter) -> Result<Vec<&'r BackupRecord>, CliError> {
+        let mut named = Vec::new();
+        for name in &self.backups {
+            named.extend(select::many(name, &records.backups, filter)?);
+        }
+        Ok(named)
+    }
 }
 
-/// The three things that are asked for twice.
+/// What is asked for twice, or not done at all.
 fn refuse(args: &ForgetArgs, records: &RecordList, decisions: &[Decision<'_>]) -> Result<(), CliError> {
-    let leaving: Vec<&Decision<'_>> = decisions.iter().filter(|decision| !decision.is_kept()).collect();
-    let pinned = decisions
-        .iter()
-        .find(|decision| !args.backups.is_empty() && decision.reasons == [vectar::retention::Reason::Pinned]);
-    if let Some(pinned) = pinned {
-        return Err(CliError::new(ExitCode::Failed, format_args!("backup {} is pinned", pinned.record.id.short()))
-            .cause(records.pins.get(&pinned.record.id).cloned().unwrap_or_default())
-            .safe("nothing was forgotten")
-            .hint(format!("run \"vectar unpin {}\" first", pinned.record.id.short())));
+    let nothing = |error: CliError| error.safe("nothing was forgotten");
+    let kept_by_pin = decisions.iter().find(|decision| !args.backups.is_empty() && decision.is_kept());
+    if let Some(pinned) = kept_by_pin {
+        let id = pinned.record.id.short();
+        let why = records.pins.get(&pinned.record.id).filter(|why| !why.is_empty());
+        let error = nothing(CliError::new(ExitCode::Failed, format_args!("backup {id} is pinned")))
+            .cause(why.map_or("nobody said why", String::as_str));
+        return Err(error.hint(format_args!("run \"vectar unpin {id}\" first")));
     }
-    if !records.unreadable.is_empty() {
-        return Err(CliError::new(
-            ExitCode::Damage,
-            "some records cannot be read, so nobody knows what the others are to them",
-        )
-        .safe("nothing was forgotten")
-        .hint("run \"vectar check\" to see which ones"));
+    if let Some(unreadable) = records.unreadable.first() {
+        let message = "some records cannot be read, so nobody knows what the others are to them";
+        return Err(nothing(CliError::new(ExitCode::Damage, message))
+            .cause(&unreadable.key)
+            .hint("run \"vectar check\" to see which ones"));
     }
-    let emptied = groups_emptied(decisions);
+    let emptied = groups_emptied(records, decisions, args.group_by());
     if !emptied.is_empty() && !args.unsafe_allow_remove_all {
-        let mut error = CliError::new(ExitCode::Failed, "the last good backup of a group would go");
-        for group in emptied {
-            error = error.cause(group);
-        }
-        return Err(error
-            .safe("nothing was forgotten")
-            .hint("keep at least one, such as with --keep-last 1")
-            .hint("add --unsafe-allow-remove-all if that is meant"));
+        let error = nothing(CliError::new(ExitCode::Failed, "the last good backup of a group would go"));
+        let error = emptied.iter().fold(error, |error, group| error.cause(group));
+        let error = match args.backups.is_empty() {
+            true => error.hint("keep at least one, such as with --keep-last 1"),
+            false => error,
+        };
+        return Err(error.hint("add --unsafe-allow-remove-all if that is meant"));
     }
+    let leaving = decisions.iter().filter(|decision| !decision.is_kept()).count();
     let all = records.backups.len();
-    if leaving.len() * 100 > all * PART_MAX_PERCENT && !args.yes {
-        return Err(CliError::new(
-            ExitCode::Failed,
-            format_args!("{} of {all} backups would be forgotten, more than {PART_MAX_PERCENT} percent", leaving.len()),
-        )
-        .safe("nothing was forgotten")
-        .hint("add -n to see each of them, and --yes if that is meant"));
+    if leaving * 100 > all * PART_MAX_PERCENT && !args.yes {
+        let message = format!("{leaving} of {all} backups would be forgotten");
+        return Err(nothing(CliError::new(ExitCode::Failed, message))
+            .cause(format_args!("that is more than {PART_MAX_PERCENT} percent of all"))
+            .hint("add -n to see each of them, and --yes if that is meant"));
     }
     Ok(())
 }
 
-fn print(decisions: &[Decision<'_>], dry_run: bool, out: &Out) -> Result<(), CliError> {
-    let reasons = |decision: &Decision<'_>| decision.reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+/// Prints the decisions group by group; the columns line up over all of them.
+fn print(decisions: &[Decision<'_>], args: &ForgetArgs, out: &Out) -> Result<(), CliError> {
     if out.is_json() {
         return decisions.iter().try_for_each(|decision| {
             out.json(
@@ -238,33 +234,45 @@ fn print(decisions: &[Decision<'_>], dry_run: bool, out: &Out) -> Result<(), Cli
                     "taken_at": utc(decision.record.taken_or_stored_at()),
                     "good": decision.is_good,
                     "keep": decision.is_kept(),
-                    "reasons": reasons(decision),
-                    "dry_run": dry_run,
+                    "reasons": decision.reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "dry_run": args.dry_run,
                 }),
             )
         });
     }
-    let mut table = Table::new([
-        ("ID", Align::Left),
-        ("TAKEN", Align::Left),
-        ("GROUP", Align::Left),
-        ("", Align::Left),
-        ("REASON", Align::Left),
-    ]);
+    let mut table = Table::new([("", Align::Left); 5]);
     for decision in decisions {
         table.row([
+            if decision.is_kept() { "  keep" } else { "  forget" }.to_owned(),
             decision.record.id.short(),
             utc(decision.record.taken_or_stored_at()),
-            decision.group.to_string(),
-            if decision.is_kept() { "keep" } else { "forget" }.to_owned(),
-            match decision.is_kept() {
-                true => reasons(decision).join(", "),
-                false if decision.is_good => "no rule keeps it".to_owned(),
-                false => "not good: damaged, partial or unknown".to_owned(),
-            },
+            decision.record.subject.name.clone(),
+            reason(decision, args),
         ]);
     }
-    table.print(out)
+    let rows = table.lines().into_iter().skip(1).zip(decisions);
+    let mut group = None;
+    for (row, decision) in rows {
+        if group != Some(&decision.group) {
+            group = Some(&decision.group);
+            out.line(plain_word(&decision.group.to_string()))?;
+        }
+        out.line(row)?;
+    }
+    Ok(())
+}
+
+fn reason(decision: &Decision<'_>, args: &ForgetArgs) -> String {
+    if decision.is_kept() {
+        let reasons: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
+        return reasons.join(", ");
+    }
+    match (decision.why_not_good(), &decision.record.subject.set) {
+        (_, None) if !args.backups.is_empty() => "named".to_owned(),
+        (_, Some(set)) if !args.backups.is_empty() => format!("named, or of set {set}"),
+        (Some(why), _) => why.to_owned(),
+        (None, _) => "no rule keeps it".to_owned(),
+    }
 }
 
 /// Runs `undelete`.
@@ -282,18 +290,28 @@ pub(crate) fn undelete(args: &UndeleteArgs, context: &Context<'_>) -> Result<Exi
     let known: Vec<BackupRecord> = forgotten.backups.iter().map(|forgotten| forgotten.record.clone()).collect();
     let engine = context.engine_of(&repository)?;
     for name in &args.backups {
-        let record = select::one(name, &known, &select::Filter::default())?;
-        let found = forgotten.backups.iter().find(|forgotten| forgotten.id() == record.id);
-        let found = found.expect("the record was taken from this list");
-        let back = engine.repository().undelete(found).map_err(|error| {
-            CliError::from(Error::from(error)).context(format_args!("cannot take back backup {}", record.id.short()))
-        })?;
-        match out.is_json() {
-            true => out.json("undeleted", &json!({ "id": back.id.to_string(), "name": back.subject.name }))?,
-            false => out.line(format_args!("took back {} ({})", back.id.short(), back.subject.name))?,
+        for record in select::many(name, &known, &select::Filter::default()).map_err(not_forgotten_ever)? {
+            let found = forgotten.backups.iter().find(|forgotten| forgotten.id() == record.id);
+            let found = found.expect("the record was taken from this list");
+            let back = engine.repository().undelete(found).map_err(|error| {
+                CliError::from(error).context(format_args!("cannot take back backup {}", record.id.short()))
+            })?;
+            match out.is_json() {
+                true => out.json("undeleted", &json!({ "id": back.id.to_string(), "name": back.subject.name }))?,
+                false => out.line(format_args!("took back {} ({})", back.id.short(), back.subject.name))?,
+            }
         }
     }
     Ok(context.outcome())
+}
+
+/// Says where to look for what can be taken back.
+fn not_forgotten_ever(error: Error) -> CliError {
+    let hint = "run \"vectar undelete\" without a name to see what can be taken back";
+    match error {
+        Error::BackupNotFound { .. } => CliError::from(error).hints([hint.to_owned()]),
+        error => error.into(),
+    }
 }
 
 fn list_forgotten(forgotten: &vectar::ForgottenList, context: &Context<'_>) -> Result<ExitCode, CliError> {

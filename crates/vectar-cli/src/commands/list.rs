@@ -29,7 +29,9 @@ pub(crate) fn run(args: &ListArgs, context: &Context<'_>) -> Result<ExitCode, Cl
     let records = context.records(&context.repository()?)?;
     let fitting = filter.apply(&records.backups);
     if context.out().is_json() {
-        fitting.iter().try_for_each(|record| context.out().json("backup", &BackupLine::new(record)))?;
+        fitting.iter().try_for_each(|record| {
+            context.out().json("backup", &BackupLine::new(record).pinned(&records.pins, record.id))
+        })?;
         return Ok(context.outcome());
     }
     let mut table = Table::new([
@@ -46,6 +48,9 @@ pub(crate) fn run(args: &ListArgs, context: &Context<'_>) -> Result<ExitCode, Cl
         let mut name = record.subject.name.clone();
         if record.damaged.is_some() {
             name.push_str(" (damaged)");
+        }
+        if records.pins.contains_key(&record.id) {
+            name.push_str(" (pinned)");
         }
         table.row([
             record.id.short(),

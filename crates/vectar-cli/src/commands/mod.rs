@@ -3,6 +3,7 @@
 pub(crate) mod annotate;
 pub(crate) mod cat;
 pub(crate) mod check;
+mod check_report;
 pub(crate) mod copy;
 pub(crate) mod debug;
 pub(crate) mod demo;

@@ -1,10 +1,10 @@
 //! `prune`.
 
 use clap::Args;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vectar::{
-    Error, MarkReason, Observer as _,
+    Error, MarkReason, Observer as _, Repository, RepositoryError, RepositoryErrorKind,
     prune::{
         GRACE_DEFAULT, MAX_UNUSED_PERCENT_DEFAULT, MaxUnused, PruneOptions, PrunePlan, PruneProgress, PruneStats, plan,
         prune_now,
@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Out, age, size::parse_size, size_long, time::parse_age, utc},
+    output::{Out, counted, size, size::parse_size, size_long, time::parse_age, utc},
 };
 
 /// Free the space of what no backup needs
@@ -28,9 +28,9 @@ pub(crate) struct PruneArgs {
     /// Leave at most this much unused: 5%, a size such as 20GiB, or unlimited
     #[arg(long, value_name = "LIMIT", value_parser = parse_limit)]
     max_unused: Option<MaxUnused>,
-    /// Rewrite at most this much in one prune, such as 20GiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    max_repack_size: Option<u64>,
+    /// Rewrite at most this much in one prune: 5% of the repository, or a size such as 20GiB
+    #[arg(long, value_name = "LIMIT", value_parser = parse_limit)]
+    max_repack_size: Option<MaxUnused>,
     /// Keep marked packs and forgotten backups for so long; 24h unless you say otherwise
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     grace: Option<SignedDuration>,
@@ -42,6 +42,7 @@ pub(crate) struct PruneArgs {
     dry_run: bool,
 }
 
+/// Reads a limit: a percentage, a size, or none.
 fn parse_limit(text: &str) -> Result<MaxUnused, String> {
     if text == "unlimited" {
         return Ok(MaxUnused::Unlimited);
@@ -53,13 +54,22 @@ fn parse_limit(text: &str) -> Result<MaxUnused, String> {
     }
 }
 
+/// How much may be rewritten, in bytes.
+fn max_repack_bytes(limit: Option<MaxUnused>, repository: &Repository) -> Result<Option<u64>, CliError> {
+    Ok(match limit {
+        None | Some(MaxUnused::Unlimited) => None,
+        Some(MaxUnused::Bytes(bytes)) => Some(bytes),
+        Some(MaxUnused::Percent(percent)) => Some((repository.stored_bytes()?.bytes as f64 * percent / 100.0) as u64),
+    })
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &PruneArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
     let engine = context.engine()?;
     let grace = if args.unsafe_no_grace { SignedDuration::ZERO } else { args.grace.unwrap_or(GRACE_DEFAULT) };
     let options = PruneOptions {
         max_unused: args.max_unused.unwrap_or(MaxUnused::Percent(MAX_UNUSED_PERCENT_DEFAULT)),
-        max_repack_bytes: args.max_repack_size,
+        max_repack_bytes: max_repack_bytes(args.max_repack_size, engine.repository())?,
         grace,
     };
     if args.unsafe_no_grace && !args.dry_run {
@@ -69,7 +79,7 @@ pub(crate) fn run(args: &PruneArgs, context: &Context<'_>) -> Result<ExitCode, C
     let out = context.out();
     match out.is_json() {
         true => print_json(&planned, args.dry_run, out)?,
-        false => print(&planned, grace, out)?,
+        false => print(&planned, args.unsafe_no_grace, out)?,
     }
     if args.dry_run {
         return Ok(context.outcome());
@@ -80,13 +90,37 @@ pub(crate) fn run(args: &PruneArgs, context: &Context<'_>) -> Result<ExitCode, C
         !context.cancel().is_cancelled()
     };
     let stats = match args.unsafe_no_grace {
-        true => prune_now(&engine, &options, &progress)?,
-        false => planned.apply(engine.repository(), &progress).map_err(Error::from)?,
+        true => prune_now(&engine, &options, &progress),
+        false => planned.apply(engine.repository(), &progress).map_err(Error::from),
     };
+    let stats = stats.map_err(stopped)?;
     drop(observer);
     context.cancel().check()?;
     print_stats(&stats, out)?;
     Ok(if stats.not_rewritten_packs > 0 { ExitCode::Incomplete } else { context.outcome() })
+}
+
+/// A prune that stops half-way has lost nothing, and what it did counts.
+fn stopped(error: Error) -> CliError {
+    let no_space = match &error {
+        Error::Repository(RepositoryError::PruneUnsafe { .. }) => return error.into(),
+        Error::Repository(error) => error.kind() == RepositoryErrorKind::NoSpace,
+        _ => return error.into(),
+    };
+    let error = CliError::from(error)
+        .context("prune stopped half-way")
+        .safe("no backup has lost anything; what was marked stays marked, and the next prune goes on");
+    match no_space {
+        true => error.hints(["run \"vectar prune\" again: it begins with removing what can go".to_owned()]),
+        false => error,
+    }
+}
+
+/// When the first and the last of what waits can go.
+fn freed_later_at(plan: &PrunePlan) -> Option<(Timestamp, Timestamp)> {
+    let marked_now = (!plan.condemned.is_empty()).then_some(plan.grace_over_at);
+    let times = || plan.waiting.iter().map(|pack| pack.until).chain(marked_now);
+    Some((times().min()?, times().max()?))
 }
 
 fn print_json(plan: &PrunePlan, dry_run: bool, out: &Out) -> Result<(), CliError> {
@@ -120,7 +154,7 @@ fn print_json(plan: &PrunePlan, dry_run: bool, out: &Out) -> Result<(), CliError
             "dry_run": dry_run,
             "freed_now_bytes": plan.freed_now_bytes(),
             "freed_later_bytes": plan.freed_later_bytes(),
-            "freed_later_at": utc(plan.grace_over_at),
+            "freed_later_at": utc(freed_later_at(plan).map_or(plan.grace_over_at, |(_, last)| last)),
             "rewritten_bytes": plan.rewritten_bytes(),
             "used_bytes": plan.used_bytes,
             "pinned_bytes": plan.pinned_bytes,
@@ -134,44 +168,52 @@ fn print_json(plan: &PrunePlan, dry_run: bool, out: &Out) -> Result<(), CliError
     )
 }
 
-fn print(plan: &PrunePlan, grace: SignedDuration, out: &Out) -> Result<(), CliError> {
+fn print(plan: &PrunePlan, no_grace: bool, out: &Out) -> Result<(), CliError> {
     let count_of = |reason: MarkReason| plan.condemned.iter().filter(|pack| pack.reason == reason).count();
-    out.line(format_args!(
-        "freed now            {}, {} packs",
-        size_long(plan.freed_now_bytes()),
-        plan.removals.len()
-    ))?;
-    out.line(format_args!(
-        "freed after the grace {}, until {} ({} from now)",
-        size_long(plan.freed_later_bytes()),
-        utc(plan.grace_over_at),
-        age(grace)
-    ))?;
-    out.line(format_args!(
-        "packs to mark        {} unused, {} wasteful, {} small",
+    let packs = |count: usize| counted(count as u64, "pack");
+    let later = match freed_later_at(plan) {
+        None => String::new(),
+        Some((first, last)) if first == last => format!(", at {}", utc(last)),
+        Some((first, last)) => format!(", from {} to {}", utc(first), utc(last)),
+    };
+    let (now_bytes, later_bytes) = (plan.freed_now_bytes(), plan.freed_later_bytes());
+    let to_mark = format!(
+        "{} unused, {} wasteful, {} small",
         count_of(MarkReason::Unused),
         count_of(MarkReason::Repacked),
         count_of(MarkReason::Merged)
-    ))?;
-    out.line(format_args!("rewritten            {}", size_long(plan.rewritten_bytes())))?;
-    out.line(format_args!("needed               {}", size_long(plan.used_bytes)))?;
+    );
+    let mut rows = match no_grace {
+        false => vec![
+            ("freed now", format!("{}, {}", size_long(now_bytes), packs(plan.removals.len()))),
+            ("freed after the grace", format!("{}{later}", size_long(later_bytes))),
+            ("packs to mark", to_mark),
+        ],
+        true => vec![
+            ("freed now", size_long(now_bytes + later_bytes)),
+            ("packs to remove", format!("{} marked before, {to_mark}", plan.removals.len())),
+        ],
+    };
+    rows.push(("rewritten", size_long(plan.rewritten_bytes())));
+    rows.push(("needed", size_long(plan.used_bytes)));
     for (what, bytes) in [
-        ("  by pins alone      ", plan.pinned_bytes),
-        ("  by forgotten ones  ", plan.forgotten_bytes),
-        ("written by ingests under way", plan.spared_bytes),
+        ("  by pins alone", plan.pinned_bytes),
+        ("  by forgotten ones", plan.forgotten_bytes),
+        ("written by others now", plan.spared_bytes),
         ("unused, left as it is", plan.unused_left_bytes),
+        ("unused inside chunks", plan.partly_unused_bytes),
     ] {
         if bytes > 0 {
-            out.line(format_args!("{what} {}", size_long(bytes)))?;
+            rows.push((what, size_long(bytes)));
         }
     }
     if !plan.expired.is_empty() {
-        out.line(format_args!("{} forgotten backups cannot be taken back any more", plan.expired.len()))?;
+        rows.push(("gone for good", counted(plan.expired.len() as u64, "forgotten backup")));
     }
     if !plan.dead_ingests.is_empty() {
-        out.line(format_args!("{} ingests are taken for dead", plan.dead_ingests.len()))?;
+        rows.push(("taken for dead", counted(plan.dead_ingests.len() as u64, "ingest")));
     }
-    Ok(())
+    rows.iter().try_for_each(|(what, value)| out.line(format_args!("{what:<22} {value}")))
 }
 
 fn print_stats(stats: &PruneStats, out: &Out) -> Result<(), CliError> {
@@ -187,15 +229,16 @@ fn print_stats(stats: &PruneStats, out: &Out) -> Result<(), CliError> {
         );
     }
     out.line(format_args!(
-        "removed {} packs ({}), marked {} ({}), wrote {}",
-        stats.removed_packs,
-        size_long(stats.removed_bytes),
-        stats.condemned_packs,
-        size_long(stats.condemned_bytes),
-        size_long(stats.written_bytes)
+        "removed {}, {}; marked {}, {}; wrote {}",
+        counted(stats.removed_packs, "pack"),
+        size(stats.removed_bytes),
+        counted(stats.condemned_packs, "pack"),
+        size(stats.condemned_bytes),
+        size(stats.written_bytes)
     ))?;
     if stats.not_rewritten_packs > 0 {
-        out.warn(format_args!("{} packs were not rewritten, because the storage is full", stats.not_rewritten_packs));
+        let packs = counted(stats.not_rewritten_packs, "pack");
+        out.warn(format_args!("{packs} not rewritten, because the storage is full"));
     }
     Ok(())
 }

@@ -30,7 +30,8 @@ enum RepairCommand {
     ///
     /// Every pack is read and every chunk compared with its id, as "vectar check --read-data" does; a part with --read-data-subset there
     /// finds the same packs sooner, which can be named here. The bytes as they are go to quarantine/. No backup is removed: one that needs what is
-    /// lost stays listed, and is whole again once the same snapshot is ingested. Ends with 3 when something is lost.
+    /// lost stays listed, and is whole again once the same snapshot is ingested. Ends with 3 when a backup is not whole then; with -n, with 4
+    /// when a pack is damaged.
     Packs {
         /// Only these packs, by their whole ids; without one all are read
         #[arg(value_name = "PACK")]

@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{grouped, plain_word, size_long},
+    output::{counted, plain_word, size_long},
     select_args::SelectArgs,
 };
 
@@ -24,6 +24,10 @@ pub(super) fn run(names: &[String], select: &SelectArgs, context: &Context<'_>) 
             }
         }
     }
+    if chosen.is_empty() {
+        context.out().note("no backup fits");
+        return Ok(context.outcome());
+    }
     let mut whole = 0;
     for record in &chosen {
         let observer = context.observer(&record.subject.name);
@@ -34,8 +38,8 @@ pub(super) fn run(names: &[String], select: &SelectArgs, context: &Context<'_>) 
             false => print_lost(record, &salvaged, context)?,
         }
     }
-    let hurt = chosen.len() - whole;
-    context.out().note(format_args!("{whole} backups are whole, {hurt} are not"));
+    let hurt = chosen.len() as u64 - whole;
+    context.out().note(format_args!("{} whole, {} not", counted(whole, "backup"), counted(hurt, "backup")));
     match hurt {
         0 => Ok(context.outcome()),
         _ => {
@@ -64,11 +68,12 @@ pub(super) fn print_lost(record: &BackupRecord, salvaged: &Salvaged, context: &C
         );
     }
     out.line(format_args!(
-        "backup {} ({}): {} of {} bytes are lost",
+        "backup {} ({}): {} of {} lost, {}",
         record.id.short(),
         plain_word(&record.subject.name),
         size_long(salvaged.lost_bytes),
-        grouped(salvaged.bytes),
+        size_long(salvaged.bytes),
+        counted(salvaged.lost.len() as u64, "range"),
     ))?;
     for lost in &salvaged.lost {
         out.line(format_args!("  bytes {}..{}: {}", lost.offset, lost.offset + lost.bytes, plain_word(&lost.reason)))?;

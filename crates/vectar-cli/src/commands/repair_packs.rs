@@ -3,7 +3,7 @@
 use serde_json::json;
 use vectar::{
     Engine, Error, Observer as _, PackId,
-    check::{DamagedPack, damaged_packs},
+    check::{CheckOptions, DamagedPack, check, damaged_packs},
     repair::{Quarantined, quarantine},
 };
 
@@ -11,13 +11,21 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Out, plain_word},
+    output::{Out, counted, plain_word},
 };
 
 pub(super) fn run(packs: &[PackId], dry_run: bool, context: &Context<'_>) -> Result<ExitCode, CliError> {
     let repository = context.repository()?;
     // Packs that cannot be read are what this is for: no need to warn of them first.
     let engine = Engine::open(&repository, &context.engine_options())?;
+    for pack in packs {
+        if !vectar::debug::pack_is_there(&engine, pack)? {
+            return Err(CliError::from(Error::PackNotFound { name: pack.to_string() })
+                .cause("it may have been pruned, or set aside before")
+                .safe("nothing was set aside")
+                .hint("run \"vectar repair packs -n\" to see which packs are damaged"));
+        }
+    }
     let (observer, cancel) = (context.observer("reading packs"), context.cancel());
     let damaged = damaged_packs(engine.repository(), packs, &|progress| {
         observer.progress(progress.done_bytes, Some(progress.total_bytes));
@@ -29,27 +37,39 @@ pub(super) fn run(packs: &[PackId], dry_run: bool, context: &Context<'_>) -> Res
     let out = context.out();
     if damaged.is_empty() {
         out.note("no pack is damaged");
+        return if dry_run { Ok(context.outcome()) } else { sum_up(&engine, context) };
     }
-    let mut lost = 0;
     for DamagedPack { pack, faults } in damaged {
         context.cancel().check()?;
-        for fault in &faults {
-            out.note(format_args!("pack {pack}: {}", plain_word(fault)));
+        if !out.is_json() {
+            faults.iter().try_for_each(|fault| out.line(format_args!("pack {pack}: {}", plain_word(fault))))?;
         }
         if dry_run {
             print_found(&pack, &faults, out)?;
             continue;
         }
         let quarantined = quarantine(engine.repository(), &pack).map_err(|error| {
-            CliError::from(Error::from(error)).context(format_args!("cannot set pack {} aside", pack.short()))
+            CliError::from(Error::from(error))
+                .context(format_args!("cannot set pack {} aside", pack.short()))
+                .safe("the pack is where it was, or there and in quarantine; doing it again ends that")
         })?;
-        lost += quarantined.lost.len() + usize::from(!quarantined.footer_known);
         print(&quarantined, out)?;
     }
-    if lost == 0 {
+    match dry_run {
+        true => Ok(ExitCode::Damage),
+        false => sum_up(&engine, context),
+    }
+}
+
+/// Whether what was lost hurts anybody. What the footer of a pack would have said is known best by those who need it.
+fn sum_up(engine: &Engine, context: &Context<'_>) -> Result<ExitCode, CliError> {
+    let report = check(engine.repository(), &CheckOptions::default(), &|_| true).map_err(Error::from)?;
+    let out = context.out();
+    let hurt = counted(report.backups_hurt.len() as u64, "backup");
+    out.note(format_args!("{} whole, {hurt} not", counted(report.backups_whole, "backup")));
+    if report.backups_hurt.is_empty() {
         return Ok(context.outcome());
     }
-    out.warn("something is lost; the backups that need it are not whole");
     out.note("run \"vectar repair backups\" to see what of each is lost");
     out.note("ingest the same snapshots again, where they still exist: that stores what is missing");
     Ok(ExitCode::Incomplete)
@@ -74,11 +94,11 @@ fn print(quarantined: &Quarantined, out: &Out) -> Result<(), CliError> {
             &json!({ "pack": pack.to_string(), "salvaged": salvaged_records, "lost": lost, "footer_known": footer_known }),
         );
     }
-    let unknown = if *footer_known { "" } else { ", and nobody knows what else it held" };
-    out.line(format_args!(
-        "set pack {pack} aside: {salvaged_records} chunks and recipe nodes are good, {} are lost{unknown}",
-        lost.len()
-    ))?;
+    let good = counted(*salvaged_records, "chunk");
+    match footer_known {
+        true => out.line(format_args!("set pack {pack} aside: {good} good, {} lost", lost.len()))?,
+        false => out.line(format_args!("set pack {pack} aside: {good} good; its list of what it held is gone"))?,
+    }
     lost.iter().try_for_each(|lost| {
         let id = PackId::from_bytes(lost.id);
         out.line(format_args!("  lost: {id}, which was bytes {}..{}", lost.range.start, lost.range.end))

@@ -161,7 +161,12 @@ fn to_stdout(
 }
 
 fn failed(record: &BackupRecord, error: vectar::Error) -> CliError {
-    CliError::from(error).context(format_args!("cannot restore backup {}", record.id.short()))
+    let damaged = error.kind() == vectar::ErrorKind::RepositoryDamaged;
+    let error = CliError::from(error).context(format_args!("cannot restore backup {}", record.id.short()));
+    match damaged {
+        true => error.hint("run \"vectar restore BACKUP -o FILE --salvage\" to write what is left of it"),
+        false => error,
+    }
 }
 
 /// How a Qdrant would load the file, by its kind. The default target is a new name: loading over a live collection replaces it.

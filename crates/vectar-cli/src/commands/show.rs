@@ -35,19 +35,21 @@ pub(crate) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<ExitCode, Cl
         for record in select::many(name, &records.backups, &filter)? {
             let verified = proven_at.get(&record.id).copied();
             if context.out().is_json() {
-                context.out().json("backup", &BackupLine::new(record).verified(verified))?;
+                context
+                    .out()
+                    .json("backup", &BackupLine::new(record).pinned(&records.pins, record.id).verified(verified))?;
                 continue;
             }
             if !std::mem::take(&mut first) {
                 context.out().line("")?;
             }
-            print(context.out(), record, verified)?;
+            print(context.out(), record, records.pins.get(&record.id), verified)?;
         }
     }
     Ok(context.outcome())
 }
 
-fn print(out: &Out, record: &BackupRecord, verified: Option<Timestamp>) -> Result<(), CliError> {
+fn print(out: &Out, record: &BackupRecord, pin: Option<&String>, verified: Option<Timestamp>) -> Result<(), CliError> {
     let subject = &record.subject;
     let from = |value: &Option<String>, from: &Option<String>| {
         value.as_ref().map(|value| match from {
@@ -80,6 +82,7 @@ fn print(out: &Out, record: &BackupRecord, verified: Option<Timestamp>) -> Resul
         ("chunks", Some(format!("{}, {} of them new", record.space.chunks, record.space.new_chunks))),
         ("tags", (!record.tags.is_empty()).then(|| record.tags.join(", "))),
         ("note", record.note.clone()),
+        ("pinned", pin.map(|why| if why.is_empty() { "yes".to_owned() } else { why.clone() })),
     ];
     for (name, value) in rows {
         if let Some(value) = value {

@@ -19,7 +19,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use progress::Progress;
-pub(crate) use size::{grouped, size, size_long};
+pub(crate) use size::{counted, grouped, size, size_long};
 pub(crate) use table::{Align, Table};
 pub(crate) use time::{age, utc};
 
@@ -55,13 +55,12 @@ impl Out {
 
     /// Prints a line of data.
     pub(crate) fn line(&self, line: impl Display) -> Result<(), CliError> {
-        writeln!(io::stdout().lock(), "{}", plain(&line.to_string())).map_err(stdout_failed)
+        stdout_line(plain(&line.to_string()))
     }
 
     /// Prints one JSON object on a line of its own, with `"v":1` and its type before the fields of `value`.
     pub(crate) fn json(&self, kind: &str, value: &impl Serialize) -> Result<(), CliError> {
-        let line = json::line(kind, value);
-        writeln!(io::stdout().lock(), "{line}").map_err(stdout_failed)
+        stdout_line(json::line(kind, value))
     }
 
     /// stdout for bytes.
@@ -97,6 +96,12 @@ pub(crate) fn stdout_failed(error: io::Error) -> CliError {
         io::ErrorKind::BrokenPipe => CliError::new(ExitCode::Failed, STDOUT_CLOSED),
         _ => CliError::new(ExitCode::Failed, "cannot write to stdout").cause(error),
     }
+}
+
+/// Writes a line in one piece: a reader sees all of it or nothing, and ten thousand lines are as many calls.
+fn stdout_line(mut line: String) -> Result<(), CliError> {
+    line.push('\n');
+    io::stdout().lock().write_all(line.as_bytes()).map_err(stdout_failed)
 }
 
 /// Writes a line to stderr. When even that fails there is nobody left to tell.

@@ -1,10 +1,10 @@
 //! A backup as one JSON line, and as words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vectar::{BackupRecord, ShardNote, Space};
+use vectar::{BackupId, BackupRecord, ShardNote, Space};
 
 /// A backup, as `list`, `show` and `ingest` print it.
 #[derive(Debug, Serialize)]
@@ -28,6 +28,7 @@ pub(crate) struct BackupLine<'r> {
     damaged: Option<&'r str>,
     tags: &'r [String],
     note: Option<&'r str>,
+    pinned: Option<&'r str>,
     space: &'r Space,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified_at: Option<String>,
@@ -57,9 +58,16 @@ impl<'r> BackupLine<'r> {
             damaged: record.damaged.as_deref(),
             tags: &record.tags,
             note: record.note.as_deref(),
+            pinned: None,
             space: &record.space,
             verified_at: None,
         }
+    }
+
+    /// Adds why the backup is pinned, if it is.
+    pub(crate) fn pinned(mut self, pins: &'r HashMap<BackupId, String>, id: BackupId) -> Self {
+        self.pinned = pins.get(&id).map(String::as_str);
+        self
     }
 
     /// Adds when the backup was last verified.

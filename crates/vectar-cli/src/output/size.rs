@@ -38,6 +38,12 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 backup`, `1,200 backups`. The plural takes an s.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number))
+}
+
 /// Reads a size: `4096`, `500MB`, `20 GiB`, `1.5TiB`. `k`, `M`, `G`, `T` and `P` alone are binary, as in `KiB`. The result is exact:
 /// a fraction that is no whole number of bytes is refused.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
@@ -87,6 +93,7 @@ mod tests {
         assert_eq!(size(u64::MAX), "16384.00 PiB");
         assert_eq!(size_long(1_320_702_443), "1.23 GiB (1,320,702,443 bytes)");
         assert_eq!(size_long(0), "0 bytes");
+        assert_eq!([0, 1, 1200].map(|number| counted(number, "pack")), ["0 packs", "1 pack", "1,200 packs"]);
     }
 
     #[test]

@@ -146,6 +146,13 @@ impl TestEnvironment {
         ran.stdout
     }
 
+    /// Runs the binary, which must end with `code`, and returns stdout.
+    pub(crate) fn stdout_of(&self, arguments: &[&str], code: i32) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, Some(code), "vectar {}: {}", arguments.join(" "), ran.stderr);
+        ran.stdout
+    }
+
     /// Runs a command and compares everything it said, ids and times made plain.
     pub(crate) fn check(&self, arguments: &[&str], expected: Expect) {
         self.check_masked(arguments, &[], expected);
@@ -167,7 +174,12 @@ impl TestEnvironment {
 
     /// Compares the text of an error, and asserts that it answers all four questions.
     pub(crate) fn assert_error(&self, ran: &Ran, code: i32, expected: Expect) {
-        expected.assert_eq(&self.transcript(ran, &[]));
+        self.assert_error_masked(ran, code, &[], expected);
+    }
+
+    /// As [`assert_error`](Self::assert_error), with more of what differs from run to run made plain.
+    pub(crate) fn assert_error_masked(&self, ran: &Ran, code: i32, masks: &[Mask], expected: Expect) {
+        expected.assert_eq(&self.transcript(ran, masks));
         assert_eq!(ran.code, Some(code), "{}", ran.stderr);
         let error = ran.stderr.split("error: ").nth(1).expect("it says what happened");
         let (body, hints) = error.split_once("\n\nhint: ").expect("it says what to do now");
@@ -208,6 +220,21 @@ impl TestEnvironment {
         let backups = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let found = backups.into_iter().find(|backup| backup["name"] == name).unwrap();
         found["id"].as_str().unwrap().to_owned()
+    }
+
+    /// With [`with_backups`](Self::with_backups): the pack of what the first snapshot of `notes` brought. Only that of the full
+    /// snapshot is larger.
+    pub(crate) fn base_pack(&self) -> PathBuf {
+        self.packs_of("repository").into_iter().rev().nth(1).unwrap()
+    }
+
+    /// The packs of a repository, the largest last.
+    pub(crate) fn packs_of(&self, repository: &str) -> Vec<PathBuf> {
+        let mut packs = BTreeMap::new();
+        collect(&self.path(repository).join("packs"), &mut packs);
+        let mut packs: Vec<(usize, PathBuf)> = packs.into_iter().map(|(path, bytes)| (bytes.len(), path)).collect();
+        packs.sort();
+        packs.into_iter().map(|(_, path)| path).collect()
     }
 
     /// Names of what lies in one folder of the repository.

@@ -357,7 +357,8 @@ fn a_pack_is_damaged() {
           nothing was written to out.snapshot
 
         hint: run "vectar check --read-data" to list every backup that is hurt
-        hint: ingest the same snapshot again, if it still exists: that stores what is missing
+        hint: run "vectar repair packs", then ingest the same snapshot again: that stores what is missing
+        hint: run "vectar restore BACKUP -o FILE --salvage" to write what is left of it
         --- exit 4
     "#]]
     .assert_eq(&without_places(&environment.transcript(&ran, &[crate::redact::Mask::Hashes])));

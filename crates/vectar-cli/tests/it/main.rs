@@ -20,6 +20,10 @@ mod redact;
 mod signals;
 mod storage_errors;
 mod upkeep;
+mod upkeep_copy;
+mod upkeep_forget;
+mod upkeep_prune;
+mod upkeep_repair;
 
 /// A file in this folder that no `mod` line names would never run.
 #[test]

@@ -110,51 +110,51 @@ fn names_that_mean_several_backups_or_none() {
         &["restore", "other@latest", "-o", "x"],
         1,
         expect![[r#"
-        --- stderr
-        error: no backup is called "other@latest"
-          no backup of that collection is here
-          nothing was written; the repository was not changed
+            --- stderr
+            error: no backup is called "other@latest"
+              no backup of that collection is here
+              nothing was written; the repository was not changed
 
-        hint: run "vectar list" to see what is there
-        --- exit 1
-    "#]],
+            hint: run "vectar list" to see what is there, "vectar undelete" to see what was forgotten
+            --- exit 1
+        "#]],
     );
     environment.check_error(
         &["show", "notes@2020-01-01"],
         1,
         expect![[r#"
-        --- stderr
-        error: no backup is called "notes@2020-01-01"
-          all that fit are damaged or younger than that
-          nothing was written; the repository was not changed
+            --- stderr
+            error: no backup is called "notes@2020-01-01"
+              all that fit are damaged or younger than that
+              nothing was written; the repository was not changed
 
-        hint: run "vectar list" to see what is there
-        --- exit 1
-    "#]],
+            hint: run "vectar list" to see what is there, "vectar undelete" to see what was forgotten
+            --- exit 1
+        "#]],
     );
     environment.check_error(
         &["show", "set:nightly"],
         1,
         expect![[r#"
-        --- stderr
-        error: no backup is called "set:nightly"
-          nothing was written; the repository was not changed
+            --- stderr
+            error: no backup is called "set:nightly"
+              nothing was written; the repository was not changed
 
-        hint: run "vectar list" to see what is there
-        --- exit 1
-    "#]],
+            hint: run "vectar list" to see what is there, "vectar undelete" to see what was forgotten
+            --- exit 1
+        "#]],
     );
     environment.check_error(
         &["show", "zz"],
         1,
         expect![[r#"
-        --- stderr
-        error: no backup is called "zz"
-          nothing was written; the repository was not changed
+            --- stderr
+            error: no backup is called "zz"
+              nothing was written; the repository was not changed
 
-        hint: run "vectar list" to see what is there
-        --- exit 1
-    "#]],
+            hint: run "vectar list" to see what is there, "vectar undelete" to see what was forgotten
+            --- exit 1
+        "#]],
     );
 }
 

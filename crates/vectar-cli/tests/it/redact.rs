@@ -11,11 +11,11 @@ use crate::environment::names;
 /// Something more to make plain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mask {
-    /// `228.97 KiB`, `12 bytes`: what is stored differs by some bytes, because ids are random.
+    /// `228.97 KiB`, `12 bytes`, `426 chunks`: what is stored differs a little, because ids are random and recipes are cut at them.
     Sizes,
     /// `2h 05m`.
     Ages,
-    /// 64 hex digits, except in a line that speaks of SHA-256.
+    /// 64 hex digits, the folder of a pack, and the checksums of a record that is damaged.
     Hashes,
     /// The host and process that did something.
     Clients,
@@ -35,7 +35,7 @@ impl Redactor {
     }
 
     pub(crate) fn redact(&mut self, text: &str, masks: &[Mask], repository: &Path) -> String {
-        let known = names(&repository.join("backups"));
+        let known = self.known_ids(repository);
         let repository_id = repository_id(repository);
         let place = |folder: &str| self.root.join(folder).display().to_string();
         let text =
@@ -47,9 +47,11 @@ impl Redactor {
                 plain.push_str("<repository-id>");
             } else if self.is_of_this_run(word) {
                 plain.push_str("<now>");
+            } else if self.is_a_day_later(word) {
+                plain.push_str("<tomorrow>");
             } else if let Some(id) = id() {
                 plain.push_str(&self.name_of(id, word.len()));
-            } else if masks.contains(&Mask::Hashes) && word.len() == 64 && is_hex(word) {
+            } else if masks.contains(&Mask::Hashes) && is_hash(word, &plain) {
                 plain.push_str("<hash>");
             } else {
                 plain.push_str(word);
@@ -59,6 +61,16 @@ impl Redactor {
             true => plain,
             false => plain.lines().map(|line| masked(line, masks) + "\n").collect(),
         }
+    }
+
+    /// Ids of all backups: those that are forgotten, those in other repositories beside, and those that were seen before.
+    fn known_ids(&self, repository: &Path) -> Vec<String> {
+        let mut known = self.ids.clone();
+        let beside = names(&self.root.join("work")).into_iter().map(|name| self.root.join("work").join(name));
+        for folder in [repository.to_owned()].into_iter().chain(beside) {
+            known.extend(["backups", "forgotten"].into_iter().flat_map(|kind| names(&folder.join(kind))));
+        }
+        known
     }
 
     fn name_of(&mut self, id: String, len: usize) -> String {
@@ -78,6 +90,12 @@ impl Redactor {
     fn is_of_this_run(&self, word: &str) -> bool {
         let at = word.parse::<Timestamp>();
         at.is_ok_and(|at| at.duration_since(self.started).abs() < SignedDuration::from_hours(1))
+    }
+
+    fn is_a_day_later(&self, word: &str) -> bool {
+        let day = SignedDuration::from_hours(24);
+        let at = word.parse::<Timestamp>();
+        at.is_ok_and(|at| (at.duration_since(self.started) - day).abs() < SignedDuration::from_hours(1))
     }
 }
 
@@ -111,13 +129,15 @@ fn masked(line: &str, masks: &[Mask]) -> String {
         if masks.contains(&Mask::Sizes) && is_number(last) && ["B", "KiB", "MiB", "GiB", "bytes"].contains(&unit) {
             let opened = if last.starts_with('(') { "(" } else { "" };
             *tokens.last_mut().expect("it was just looked at") = format!("{opened}<size>{}", &token[unit.len()..]);
+        } else if masks.contains(&Mask::Sizes) && is_number(last) && ["chunk", "chunks"].contains(&unit) {
+            *tokens.last_mut().expect("it was just looked at") = format!("<count> chunks{}", &token[unit.len()..]);
         } else if masks.contains(&Mask::Ages) && is_age(unit) {
             // The second part of `2h 05m` follows the first.
             if last != "<age>" {
                 tokens.push("<age>".to_owned());
             }
-        } else if masks.contains(&Mask::Clients) && is_client(token) {
-            tokens.push("<client>".to_owned());
+        } else if masks.contains(&Mask::Clients) && is_client(unit) {
+            tokens.push(format!("<client>{}", &token[unit.len()..]));
         } else if !token.is_empty() || !last.is_empty() || tokens.is_empty() {
             tokens.push(token.to_owned());
         }
@@ -137,6 +157,13 @@ fn is_age(token: &str) -> bool {
 
 fn is_client(token: &str) -> bool {
     token.rsplit_once('/').is_some_and(|(host, process)| !host.is_empty() && process.parse::<u32>().is_ok())
+}
+
+/// Whether a word behind this text is a hash or a checksum.
+fn is_hash(word: &str, before: &str) -> bool {
+    let is_checksum = word.len() == 8 && (before.ends_with("recorded ") || before.ends_with("computed "));
+    let is_folder = word.len() == 2 && before.ends_with("packs/");
+    is_hex(word) && (word.len() == 64 || is_checksum || is_folder)
 }
 
 fn is_hex(word: &str) -> bool {
@@ -163,6 +190,8 @@ fn what_differs_is_made_plain() {
     check(&format!("01234567: at {}", work.display()), &[], "<bkup-1>: at <here>/x");
     check("(0123456789abcdef0123456789abcdef) 89abcdef", &[], "(<backup-1>) 89abcdef");
     check("2027-01-02T03:04:59Z 2026-11-20T16:24:00Z", &[], "<now> 2026-11-20T16:24:00Z");
+    check("2027-01-03T03:14:59Z", &[], "<tomorrow>");
+    check("recorded 89abcdef, computed 01234568", &[Mask::Hashes], "recorded <hash>, computed <hash>");
     check("a, 1.50 KiB (1,536 bytes), 3 of   12", &[Mask::Sizes], "a, <size> (<size>), 3 of  12");
     check("  indented  7 B", &[Mask::Sizes], "  indented  <size>");
     check("x   2h 05m  17m old vm/123", &[Mask::Ages, Mask::Clients], "x  <age>  <age> old <client>");

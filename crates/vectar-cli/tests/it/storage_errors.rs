@@ -209,7 +209,7 @@ fn a_full_disk() {
 }
 
 /// Host and process stand in the name of a file that is not finished.
-fn without_temp_name(mut ran: crate::environment::Ran) -> crate::environment::Ran {
+pub(crate) fn without_temp_name(mut ran: crate::environment::Ran) -> crate::environment::Ran {
     let plain = |line: &str| match line.split_once("/tmp/").filter(|_| line.contains("repository/tmp/")) {
         Some(_) => format!(
             "{}/tmp/<name>",

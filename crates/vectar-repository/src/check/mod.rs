@@ -10,9 +10,9 @@ mod packs;
 mod recipes;
 mod selection;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 pub use packs::{DamagedPack, PackProgress, damaged_packs};
 pub use selection::Subset;
@@ -84,6 +84,8 @@ pub struct CheckReport {
     pub backups_whole: u64,
     /// Backups that cannot be restored completely.
     pub backups_hurt: BTreeSet<BackupId>,
+    /// Backups that are expected and not there.
+    pub expected_missing: BTreeSet<BackupId>,
     /// Packs in the repository.
     pub packs: u64,
     /// Packs whose bytes were read in this check.
@@ -129,14 +131,8 @@ pub fn check(
         report.add(level, &unreadable.key, chain(&unreadable.error), BTreeSet::new());
     }
     let present: BTreeSet<BackupId> = records.backups.iter().map(|record| record.id).collect();
-    for missing in options.expected.iter().filter(|id| !present.contains(id)) {
-        report.add(
-            Level::Damage,
-            keys::record(missing, 0),
-            "the backup is expected and has no record",
-            BTreeSet::new(),
-        );
-    }
+    let missing = options.expected.iter().filter(|id| !present.contains(id));
+    add_missing(repository, missing.copied().collect(), &mut report)?;
     recipes::check(repository, &records.backups, &mut report)?;
     if options.depth > Depth::Structure {
         packs::check(repository, options, &records.backups, progress, &mut report)?;
@@ -145,6 +141,34 @@ pub fn check(
         records.backups.iter().filter(|record| !report.backups_hurt.contains(&record.id)).count() as u64;
     report.findings.sort_by(|one, other| (other.level, &one.object).cmp(&(one.level, &other.object)));
     Ok(report)
+}
+
+/// Notes the backups that are expected and not there, with what is known of how they went.
+fn add_missing(
+    repository: &IndexedRepository,
+    missing: BTreeSet<BackupId>,
+    report: &mut CheckReport,
+) -> Result<(), RepositoryError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let forgotten: HashMap<BackupId, Timestamp> =
+        repository.forgotten()?.backups.iter().map(|forgotten| (forgotten.id(), forgotten.at)).collect();
+    let events = repository.events()?;
+    for id in &missing {
+        let event = events.iter().rev().find(|event| event.backup == Some(*id) && event.action == "forget");
+        let what = match (forgotten.get(id), event) {
+            (Some(at), _) => format!("the backup is expected and was forgotten at {at:.0}; it can be taken back"),
+            (None, Some(event)) => {
+                let (at, client) = (event.at, &event.client);
+                format!("the backup is expected and was forgotten by {client} at {at:.0}; it is gone for good")
+            }
+            (None, None) => "the backup is expected and has no record, and nobody forgot it".to_owned(),
+        };
+        report.add(Level::Damage, keys::record(id, 0), what, BTreeSet::new());
+    }
+    report.expected_missing = missing;
+    Ok(())
 }
 
 /// Reads every footer afresh and notes what does not belong.

@@ -8,7 +8,7 @@ use super::{CheckReport, Level, chain};
 use crate::{
     error::{ErrorKind, RepositoryError},
     format::{ids::BackupId, keys, node::RecipeItem, pack::RecordKind, record::BackupRecord},
-    index::IndexReader,
+    index::{ChunkLocation, IndexReader},
     reader::{ChunkReader, check_depth},
     repository::IndexedRepository,
 };
@@ -32,7 +32,8 @@ pub(super) fn check(
     report: &mut CheckReport,
 ) -> Result<(), RepositoryError> {
     let reader = ChunkReader::new(repository, CACHE_BYTES);
-    let mut walk = Walk { view: repository.index().reader()?, reader: &reader, known: HashMap::new() };
+    let view = repository.index().reader()?;
+    let mut walk = Walk { repository, view, is_fresh: false, reader: &reader, known: HashMap::new() };
     let mut hurt: HashMap<Fault, BTreeSet<BackupId>> = HashMap::new();
     for record in records {
         let mut faults = walk.node(&record.root, record.bytes, 0)?;
@@ -51,13 +52,29 @@ pub(super) fn check(
 }
 
 struct Walk<'w> {
+    repository: &'w IndexedRepository,
     view: IndexReader<'w>,
+    /// Whether the view is younger than the listing of the records.
+    is_fresh: bool,
     reader: &'w ChunkReader<'w>,
     /// Nodes that were walked, each with the length it stands for and what is wrong behind it.
     known: HashMap<NodeId, (u64, Faults)>,
 }
 
 impl Walk<'_> {
+    /// Where a chunk lies. The packs were listed before the records, so a backup that was stored in between may lie in packs that the
+    /// index does not know yet: before a chunk counts as lost, the index catches up, once.
+    fn locate(&mut self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
+        let found = self.view.locate(id)?;
+        if found.is_some() || self.is_fresh {
+            return Ok(found);
+        }
+        self.repository.catch_up()?;
+        self.view = self.repository.index().reader()?;
+        self.is_fresh = true;
+        self.view.locate(id)
+    }
+
     /// What is wrong behind a node that should stand for `len` bytes.
     fn node(&mut self, id: &NodeId, len: u64, depth: usize) -> Result<Faults, RepositoryError> {
         check_depth(depth)?;
@@ -89,7 +106,7 @@ impl Walk<'_> {
             match item {
                 RecipeItem::Node { node, len } => faults.extend(self.node(node, *len, depth + 1)?),
                 RecipeItem::Copy { chunk, start, len } => {
-                    let what = match self.view.locate(chunk.as_bytes())? {
+                    let what = match self.locate(chunk.as_bytes())? {
                         Some(place) if place.kind != RecordKind::Chunk => Some("it is not a chunk".to_owned()),
                         Some(place) if start.checked_add(*len).is_none_or(|end| end > place.raw_len) => Some(format!(
                             "bytes {start}..{} are needed, it has {}",

@@ -179,6 +179,9 @@ pub fn plan(repository: &IndexedRepository, options: &PruneOptions) -> Result<Pr
     let marks = listing::marks(repository)?;
     let intents = Intents::list(repository)?;
     let needs = Needs::list(repository)?;
+    // Records that were published since the packs were listed may need packs that came with them. Those are found from here on and, being
+    // no part of the usage, left alone.
+    repository.catch_up()?;
     let expired = expired(&needs, options, now);
     let is_expired = |record: &&BackupRecord| expired.contains(&record.id);
     let expired_records = needs.forgotten.iter().map(|forgotten| &forgotten.record).filter(is_expired);
@@ -234,7 +237,7 @@ fn walk(
     let unsafe_for = |error| match error {
         error @ (RepositoryError::ChunkMissing { .. }
         | RepositoryError::ChunkDamaged { .. }
-        | RepositoryError::RecipeInvalid { .. }) => RepositoryError::prune_unsafe("a recipe", error),
+        | RepositoryError::RecipeInvalid { .. }) => RepositoryError::prune_unsafe("what a backup needs", error),
         error => error,
     };
     usage.need(repository, free.iter().map(|record| record.root)).map_err(unsafe_for)?;

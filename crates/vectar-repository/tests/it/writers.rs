@@ -3,12 +3,20 @@
 use std::sync::{Arc, Barrier};
 
 use vectar_backend::{Backend, LocalBackend};
-use vectar_repository::{ChunkReader, Ingest, Stored, format::node::RecipeItem};
-use vectar_testkit::backend::MemoryBackend;
+use vectar_repository::{
+    ChunkReader, Ingest, Stored,
+    check::{CheckOptions, Depth, check},
+    format::node::RecipeItem,
+    prune::{PruneOptions, plan},
+};
+use vectar_testkit::backend::{MemoryBackend, Operation};
 
-use crate::scene::{
-    assert_backups, draft, first_bytes, init, lay, noise, on_every_backend, open, packs, rebuilt, second_bytes, store,
-    with_one_backup,
+use crate::{
+    hook::{HookedBackend, Switch},
+    scene::{
+        assert_backups, draft, first_bytes, init, lay, noise, on_every_backend, open, packs, rebuilt, second_bytes,
+        store, with_one_backup,
+    },
 };
 
 /// Both look before either has written: everything is stored twice, and both backups are whole.
@@ -144,4 +152,40 @@ fn a_chunk_is_stored_once_by_one_ingest() {
     assert_eq!(ingest.add(record.clone()).unwrap(), Stored::New);
     assert_eq!(ingest.rely_on(&id).unwrap(), Stored::Known);
     assert_eq!(ingest.add(record).unwrap(), Stored::Known);
+}
+
+/// A repository with one backup, in which another process stores a second one just before this one lists the records.
+fn overtaken_before_records() -> (Arc<HookedBackend>, Arc<Switch>) {
+    let memory = with_one_backup();
+    let storage = memory.another_process();
+    let overtake = move || {
+        let other = open(Arc::new(storage.another_process()), 9).unwrap();
+        store(&other, "second", &second_bytes()).unwrap();
+    };
+    HookedBackend::once(Arc::new(memory), (Operation::List, "backups"), overtake)
+}
+
+/// `check` listed the packs before the records, and told of lost chunks where a backup was stored in between: it looked them up in an
+/// index from before.
+#[test]
+fn check_beside_an_ingest_sees_no_damage() {
+    for depth in [Depth::Structure, Depth::Data] {
+        let (backend, switch) = overtaken_before_records();
+        let repository = open(backend, 3).unwrap();
+        switch.arm();
+        let report = check(&repository, &CheckOptions { depth, ..CheckOptions::default() }, &|_| true).unwrap();
+        assert!(switch.is_done());
+        assert!(report.findings.is_empty(), "{depth:?}: {:#?}", report.findings);
+        assert_eq!(report.backups_whole, 2);
+    }
+}
+
+#[test]
+fn prune_beside_an_ingest_is_not_refused() {
+    let (backend, switch) = overtaken_before_records();
+    let repository = open(backend, 3).unwrap();
+    switch.arm();
+    plan(&repository, &PruneOptions::default()).unwrap().apply(&repository, &|_| true).unwrap();
+    assert!(switch.is_done());
+    assert_backups(&repository, &["first", "second"], "after the prune");
 }
