@@ -1,5 +1,5 @@
 //! Whole-library scenarios live in `it/`; the fault campaign, which `it/` runs in short and `cargo xtask campaign` at length, in
-//! `campaign/`.
+//! `campaign/`. Fuzz targets live in `fuzzing/`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,3 +7,4 @@
 )]
 
 pub mod campaign;
+pub mod fuzzing;

@@ -10,6 +10,7 @@ pub mod kill;
 pub mod model;
 pub mod operation;
 pub mod protocol;
+pub mod share;
 pub mod world;
 
 /// Numbers that follow from a seed: xorshift64*, which is good enough to choose and the same everywhere.

@@ -133,10 +133,25 @@ impl World {
 /// # Errors
 /// What the repository meets.
 pub fn ingest(repository: &IndexedRepository, toy: &Toy) -> Result<BackupRecord, RepositoryError> {
+    ingest_pausing(repository, toy, || {})
+}
+
+/// Stores a snapshot slowly: `pause` is called between its two halves, and again before the commit.
+///
+/// # Errors
+/// What the repository meets.
+pub fn ingest_pausing(
+    repository: &IndexedRepository,
+    toy: &Toy,
+    mut pause: impl FnMut(),
+) -> Result<BackupRecord, RepositoryError> {
     let mut preparer = Preparer::new(1)?;
     let mut ingest = Ingest::begin(repository, 1)?;
     let mut recipe = NodeWriter::new(repository.config().node_cut);
-    for &seed in toy {
+    for (at, &seed) in toy.iter().enumerate() {
+        if at == toy.len() / 2 {
+            pause();
+        }
         let bytes = chunk_bytes(seed);
         let chunk = repository.id_key().chunk_id(&bytes);
         if ingest.rely_on(&chunk)? == Stored::New {
@@ -157,6 +172,7 @@ pub fn ingest(repository: &IndexedRepository, toy: &Toy) -> Result<BackupRecord,
         note: None,
         space: Space::default(),
     };
+    pause();
     Ok(ingest.commit(root, covered, draft)?.record)
 }
 

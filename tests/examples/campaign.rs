@@ -5,6 +5,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use vectar_testkit::backend::Shortening;
 use vectar_tests::campaign::{
     crash::{self, CrashCounts},
     damage::{self, DamageCounts},
@@ -12,6 +13,7 @@ use vectar_tests::campaign::{
     model::{self, ModelCounts},
     operation::Operation,
     protocol::{Cast, Wrong, search},
+    share::{self, ShareCounts},
 };
 
 /// Steps of each model run.
@@ -19,6 +21,9 @@ const MODEL_STEPS: u64 = 60;
 
 /// Model runs for each seed.
 const MODEL_RUNS: u64 = 10;
+
+/// Runs of two clients of a share for each seed.
+const SHARE_RUNS: u64 = 10;
 
 /// Random power failures after each crash.
 const POWER_ORDERS: u64 = 6;
@@ -51,6 +56,7 @@ fn run(seeds: u64) -> Result<()> {
         "model: {} steps, {} of them cut short, {} backups stored, {} restored and compared",
         counts.steps, counts.crashes, counts.ingested, counts.restored
     );
+    shares(seeds)?;
     interleavings()?;
     kills(seeds)?;
     println!("lost backups: 0, wrong bytes served: 0, unreported damage: 0");
@@ -74,6 +80,27 @@ fn line(counts: &CrashCounts) -> String {
         "{} crash points, {} lost answers, {} full disks, {} power-loss orders; {} restores compared",
         counts.crash_points, counts.lost_answers, counts.full_disks, counts.power_failures, counts.restored
     )
+}
+
+/// Two clients of a network share with its faults.
+fn shares(seeds: u64) -> Result<()> {
+    let mut stale = ShareCounts::default();
+    (1..=SHARE_RUNS * seeds).try_for_each(|seed| share::campaign(seed, MODEL_STEPS, &mut stale))?;
+    println!(
+        "share, stale listings: {} steps; {} looks came too early, {} operations gave up; {} restores compared",
+        stale.steps, stale.late, stale.given_up, stale.restored
+    );
+    let mut faulty = ShareCounts::default();
+    for seed in 1..=SHARE_RUNS * seeds {
+        share::short_packs(seed, Shortening::AtOnce, &mut faulty)?;
+        share::short_packs(seed, Shortening::Later, &mut faulty)?;
+        share::refused_sync(seed, &mut faulty)?;
+    }
+    println!(
+        "share, short packs and refused syncs: {} short packs; {} backups whole, {} reported as hurt, {} ingests gave up",
+        faulty.short_packs, faulty.restored, faulty.reported, faulty.given_up
+    );
+    Ok(())
 }
 
 /// Searches every interleaving of the protocol, and shows that each wrong one is found.

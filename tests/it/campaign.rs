@@ -6,6 +6,7 @@ use vectar_repository::{
     format::pack::{PACK_HEADER_BYTES, PackHeader, PackKind},
     repair::quarantine,
 };
+use vectar_testkit::backend::Shortening;
 use vectar_tests::campaign::{
     Dice,
     crash::{self, CrashCounts},
@@ -13,6 +14,7 @@ use vectar_tests::campaign::{
     model::{self, ModelCounts},
     operation::{Operation, prune},
     protocol::{Cast, Wrong, search},
+    share::{self, ShareCounts},
     world::{Expected, World, ingest, restore, toy, toy_bytes, verify_all},
 };
 
@@ -145,4 +147,23 @@ fn wrong_protocols_are_found_out() {
     for wrong in Wrong::ALL.into_iter().filter(|wrong| *wrong != Wrong::MarksTakenBack) {
         assert!(search(cast(1, 2), Some(wrong)).dangling.is_some(), "{wrong:?} looks right");
     }
+}
+
+/// Stale listings, objects not found at first, short packs and a refused sync, as network shares have them.
+#[test]
+fn two_clients_of_a_share_lose_nothing() {
+    let mut stale = ShareCounts::default();
+    let mut faulty = ShareCounts::default();
+    for seed in 1..=4 {
+        let done = share::campaign(seed, 40, &mut stale)
+            .and_then(|()| share::short_packs(seed, Shortening::AtOnce, &mut faulty))
+            .and_then(|()| share::short_packs(seed, Shortening::Later, &mut faulty))
+            .and_then(|()| share::refused_sync(seed, &mut faulty));
+        if let Err(error) = done {
+            panic!("seed {seed}: {error:#}");
+        }
+    }
+    // Were no listing ever late and no pack ever short, nothing would have been tested.
+    assert!(stale.late > 0 && stale.restored > 100, "{stale:?}");
+    assert!(faulty.short_packs > 5 && faulty.given_up > 0 && faulty.reported > 5, "{faulty:?}");
 }

@@ -13,6 +13,7 @@
 mod acceptance;
 mod cargo;
 mod ci;
+mod race;
 mod tidy;
 
 use std::ffi::OsString;
@@ -66,6 +67,12 @@ enum Command {
         #[arg(default_value_t = 8)]
         seeds: u64,
     },
+    /// Race vectar against restic and borg over the same snapshots; installs these Debian packages if they are missing
+    Race {
+        /// Work in this folder, which must not exist; else in the build folder
+        #[arg(long, value_name = "DIR")]
+        work: Option<PathBuf>,
+    },
     /// Run the criterion benches; arguments go to `cargo bench`
     #[command(disable_help_flag = true)]
     Bench {
@@ -89,6 +96,7 @@ fn main() -> Result<ExitCode> {
             .args(arguments)
             .pass_through(&root),
         Command::Acceptance { work, keep } => acceptance::run(&root, work, keep),
+        Command::Race { work } => race::run(&root, work),
         Command::Campaign { seeds } => campaign(&root, seeds),
         Command::Bench { arguments } => {
             Cargo::new("bench").args(["-p", "vectar-benches"]).args(arguments).pass_through(&root)

@@ -89,8 +89,16 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "vectar-tests",
-        // Its library is the fault campaign, which tests and the command `campaign` share; nothing depends on it.
-        may_use: &["vectar", "vectar-backend", "vectar-chunk", "vectar-repository", TESTKIT],
+        // Its library is the fault campaign and the fuzz targets, which tests and long runs share; nothing of ours depends on it.
+        may_use: &[
+            "vectar",
+            "vectar-backend",
+            "vectar-chunk",
+            "vectar-qdrant",
+            "vectar-repository",
+            "vectar-tar",
+            TESTKIT,
+        ],
         tests_may_use: ENGINE_AND_BELOW,
         because: "holds scenarios over the library; tests of the command line lie in its own package",
     },

@@ -1,0 +1,221 @@
+//! What a large repository costs to open, to catch up with and to prune: `upkeep FOLDER CHUNKS`. Prints one figure a line.
+//!
+//! The repository has many chunks of few bytes, so that what counts is their number. Half of the backups are forgotten, and of what they
+//! alone needed every pack holds some, so that prune has to rewrite.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
+
+use std::{
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::SignedDuration;
+use vectar::{BackupRecord, InitOptions};
+use vectar_backend::LocalBackend;
+use vectar_chunk::CodecHint;
+use vectar_repository::{
+    IndexedRepository, Ingest, NodeWriter, Preparer, RecordDraft, Repository, Stored, SystemEnvironment,
+    format::{
+        node::RecipeItem,
+        record::{Space, Subject},
+    },
+    prune::{PruneOptions, plan},
+};
+use vectar_testkit::backend::{Operation, RecordingBackend};
+use vectar_tests::campaign::Dice;
+
+/// Backups in the repository.
+const BACKUPS: u64 = 200;
+
+/// Length of a chunk in bytes; the chunks are incompressible.
+const CHUNK_BYTES: usize = 200;
+
+/// Packs that another client adds.
+const OTHER_PACKS: u64 = 100;
+
+/// What another client adds, as a part of all chunks.
+const OTHER_PART: u64 = 10;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match &arguments[..] {
+        [folder, chunks] => chunks.parse().map_err(Into::into).and_then(|chunks| measure(Path::new(folder), chunks)),
+        _ => Err(anyhow::anyhow!("usage: upkeep FOLDER CHUNKS")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(folder: &Path, chunks: u64) -> Result<()> {
+    let (root, index, other_index) = (folder.join("repository"), folder.join("index"), folder.join("other-index"));
+    let options = InitOptions { reserve: false, ..InitOptions::default() };
+    let backend = Arc::new(LocalBackend::create(&root)?);
+    let repository = Repository::init(backend, Arc::new(SystemEnvironment), &options)?.0;
+    fill(&repository.with_index(Some(&index))?.0, chunks)?;
+
+    let (indexed, opened) = timed(|| Ok(repository.with_index(Some(&index))?.0))?;
+    let found = indexed.index().counts()?.records;
+    ensure!(found >= chunks, "{found} of {chunks} chunks are in the index");
+    println!("warm_open_ms {}", opened.as_millis());
+    drop(indexed);
+
+    // Another client comes and writes, while this one's index stays as it is.
+    let other = repository.with_index(Some(&other_index))?.0;
+    let (_, rebuilt) = (other.index().counts()?, timed_rebuild(&repository, &folder.join("third-index"))?);
+    println!("rebuild_ms {}", rebuilt.as_millis());
+    let each = chunks / OTHER_PART / OTHER_PACKS;
+    for pack in 0..OTHER_PACKS {
+        let first = chunks + pack * each;
+        store(&other, &(first..first + each).collect::<Vec<_>>())?;
+    }
+    drop(other);
+    let ((_, caught_up), elapsed) = timed(|| Ok(repository.with_index(Some(&index))?))?;
+    ensure!(caught_up.added >= OTHER_PACKS, "{} packs were new", caught_up.added);
+    println!("catch_up_ms {}", elapsed.as_millis());
+    prune_half(&root, &index)
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let start = Instant::now();
+    Ok((work()?, start.elapsed()))
+}
+
+fn timed_rebuild(repository: &Repository, index: &Path) -> Result<Duration> {
+    Ok(timed(|| Ok(repository.with_index(Some(index))?.0))?.1)
+}
+
+/// Stores the backups: each has chunks of its own, and one in five of those of the one before.
+fn fill(repository: &IndexedRepository, chunks: u64) -> Result<()> {
+    let each = chunks / BACKUPS;
+    for backup in 0..BACKUPS {
+        let first = backup * each;
+        let shared = (first.saturating_sub(each)..first).step_by(5);
+        store(repository, &shared.chain(first..first + each).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn store(repository: &IndexedRepository, seeds: &[u64]) -> Result<BackupRecord> {
+    let mut preparer = Preparer::new(1)?;
+    let mut ingest = Ingest::begin(repository, 1)?;
+    let mut recipe = NodeWriter::new(repository.config().node_cut);
+    for &seed in seeds {
+        let mut dice = Dice::new(seed + 1);
+        let bytes: Vec<u8> = std::iter::repeat_with(|| (dice.throw() >> 32) as u8).take(CHUNK_BYTES).collect();
+        let chunk = repository.id_key().chunk_id(&bytes);
+        if ingest.rely_on(&chunk)? == Stored::New {
+            ingest.add(preparer.chunk(&chunk, &bytes, 0, CodecHint::Incompressible)?)?;
+        }
+        recipe.push(RecipeItem::Copy { chunk, start: 0, len: bytes.len() as u32 }, &mut ingest)?;
+    }
+    let covered = recipe.len();
+    let root = recipe.finish_root(&mut ingest)?;
+    let draft = RecordDraft {
+        subject: Subject { name: "large.snapshot".to_owned(), kind: "collection".to_owned(), ..Subject::default() },
+        bytes: covered,
+        sha256: "0".repeat(64),
+        damaged: None,
+        tags: Vec::new(),
+        note: None,
+        space: Space::default(),
+    };
+    Ok(ingest.commit(root, covered, draft)?.record)
+}
+
+/// Forgets every other backup and prunes, twice: what is marked by the first is removed by the second.
+fn prune_half(root: &Path, index: &Path) -> Result<()> {
+    let backend = Arc::new(RecordingBackend::new(LocalBackend::open(root)?));
+    let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment))?.with_index(Some(index))?.0;
+    let records = repository.records()?.backups;
+    for record in records.iter().take(BACKUPS as usize).step_by(2) {
+        repository.forget(record)?;
+    }
+    let metadata_bytes = metadata_bytes(&repository)?;
+    let options = PruneOptions { grace: SignedDuration::ZERO, ..PruneOptions::default() };
+    backend.take_calls();
+    let watch = MemoryWatch::start()?;
+    let planned = plan(&repository, &options)?;
+    let plan_bytes = watch.stop();
+    let rewritten = planned.rewritten_bytes();
+    let (stats, elapsed) = timed(|| Ok(planned.apply(&repository, &|_| true)?))?;
+    let read: u64 =
+        [Operation::Get, Operation::GetRange, Operation::GetSuffix].iter().map(|call| backend.amount(*call)).sum();
+    let written: u64 =
+        [Operation::Put, Operation::PutIfAbsent, Operation::Write].iter().map(|call| backend.amount(*call)).sum();
+    println!("prune_rewritten_bytes {rewritten}");
+    println!("prune_metadata_bytes {metadata_bytes}");
+    println!("prune_read_bytes {read}");
+    println!("prune_written_bytes {written}");
+    println!("prune_plan_memory_bytes {plan_bytes}");
+    println!("prune_ms {}", elapsed.as_millis());
+    println!("prune_condemned_bytes {}", stats.condemned_bytes);
+    let again = plan(&repository, &options)?.apply(&repository, &|_| true)?;
+    println!("prune_removed_bytes {}", again.removed_bytes);
+    Ok(())
+}
+
+/// Bytes of everything that is no data: metadata packs, footers, records.
+fn metadata_bytes(repository: &IndexedRepository) -> Result<u64> {
+    let mut bytes = 0;
+    for object in vectar_backend::BackendExt::list_all(repository.backend(), &vectar_backend::KeyPrefix::everything()) {
+        let object = object?;
+        let Some(pack) = vectar_repository::format::keys::pack_id_of(&object.key) else {
+            bytes += object.meta.object_bytes;
+            continue;
+        };
+        let footer = repository.index().footer(&pack)?.context("a pack has a footer")?;
+        let data: u64 = footer
+            .entries
+            .iter()
+            .filter(|entry| entry.head.kind == vectar_repository::format::pack::RecordKind::Chunk)
+            .map(|entry| entry.head.record_len())
+            .sum();
+        bytes += object.meta.object_bytes - data;
+    }
+    Ok(bytes)
+}
+
+/// The most anonymous memory that was taken since the start, above what was taken then.
+struct MemoryWatch {
+    before: u64,
+    peak: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl MemoryWatch {
+    fn start() -> Result<Self> {
+        let before = anonymous_bytes().context("this needs /proc/self/status")?;
+        let (peak, stop) = (Arc::new(AtomicU64::new(before)), Arc::new(AtomicBool::new(false)));
+        let (seen, stopped) = (peak.clone(), stop.clone());
+        std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                seen.fetch_max(anonymous_bytes().unwrap_or(0), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        Ok(Self { before, peak, stop })
+    }
+
+    fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.peak.load(Ordering::Relaxed).max(anonymous_bytes().unwrap_or(0)) - self.before
+    }
+}
+
+fn anonymous_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,229 @@
+//! `cargo xtask race`: the same snapshots through vectar, restic and borg, side by side in one run.
+//!
+//! Each tool gets its own repository of the same bytes, on the same disk, one after the other; the files are in the page cache for all of
+//! them. Printed are seconds and how many times as fast as which peer vectar is. The peers are Debian packages, which are installed
+//! when they are missing and the user may do that.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cargo::Cargo;
+
+/// Length of the snapshot that is raced over.
+const SIZE: &str = "500MiB";
+
+/// Each step is run this often; the best time counts, because whatever else the machine does only ever adds.
+const RUNS: usize = 3;
+
+/// A check that decodes every chunk must be at least this many times as fast as either peer's.
+const READ_DATA_RATIO_MIN: f64 = 3.0;
+
+/// A check of names must reach this part of the speed of `b3sum` over the same files.
+const NAMES_RATIO_MIN: f64 = 0.6;
+
+/// Full durability may cost this much more than copying and syncing what was written, or hashing and packing, whichever takes longer.
+const DURABLE_RATIO_MAX: f64 = 1.05;
+
+/// Runs the race in `work`, which must not exist.
+///
+/// # Errors
+///
+/// When a program cannot be had or fails.
+pub(crate) fn run(root: &Path, work: Option<PathBuf>) -> Result<ExitCode> {
+    for package in [("restic", "restic"), ("borg", "borgbackup"), ("b3sum", "b3sum")] {
+        install(package.0, package.1)?;
+    }
+    for target in [&["-p", "vectar-cli"][..], &["-p", "vectar-testkit", "--example", "corpus"]] {
+        let built = Cargo::new("build").arg("--release").args(target).process(root).status()?;
+        ensure!(built.success(), "a program of ours cannot be built");
+    }
+    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root).no_deps().exec()?;
+    let release = PathBuf::from(metadata.target_directory).join("release");
+    let work = work.unwrap_or_else(|| release.with_file_name("race"));
+    ensure!(!work.exists(), "{} exists: remove it", work.display());
+    std::fs::create_dir_all(&work)?;
+    let race = Race { release, work: work.canonicalize()? };
+    let met = race.all();
+    std::fs::remove_dir_all(&race.work)?;
+    Ok(ExitCode::from(u8::from(!met?)))
+}
+
+/// Installs a Debian package when its program is missing.
+fn install(program: &str, package: &str) -> Result<()> {
+    let is_there = |program: &str| {
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    };
+    if is_there(program) {
+        return Ok(());
+    }
+    let installed = Command::new("apt-get").args(["install", "-y", package]).stdout(Stdio::null()).status();
+    ensure!(
+        installed.is_ok_and(|status| status.success()) && is_there(program),
+        "{program} is not there and cannot be installed: install the Debian package {package}"
+    );
+    Ok(())
+}
+
+struct Race {
+    release: PathBuf,
+    work: PathBuf,
+}
+
+impl Race {
+    fn all(&self) -> Result<bool> {
+        self.run(Command::new(self.release.join("examples/corpus")).args([
+            "--out",
+            "corpus",
+            "--size",
+            SIZE,
+            "--generations",
+            "1",
+        ]))?;
+        self.run(self.vectar().arg("init"))?;
+        let stored = self.timed(|| self.run(self.vectar().args(["ingest", "corpus"])))?;
+        self.run(self.restic().arg("init"))?;
+        let restic_stored = self.timed(|| self.run(self.restic().args(["backup", "corpus"])))?;
+        self.run(self.borg().args(["init", "--encryption", "none", "borg"]))?;
+        let borg_stored = self.timed(|| self.run(self.borg().args(["create", "borg::one", "corpus"])))?;
+        println!(
+            "store {SIZE}:        vectar {}, restic {}, borg {}",
+            seconds(stored),
+            seconds(restic_stored),
+            seconds(borg_stored)
+        );
+
+        let data = self.best(|| self.run(self.vectar().args(["check", "--read-data"])))?;
+        let restic = self.best(|| self.run(self.restic().args(["check", "--read-data"])))?;
+        let borg = self.best(|| self.run(self.borg().args(["check", "--verify-data", "borg"])))?;
+        println!("check --read-data:   vectar {}, restic {}, borg {}", seconds(data), seconds(restic), seconds(borg));
+        let mut met = self.claim("times as fast as restic", ratio(restic, data), READ_DATA_RATIO_MIN);
+        met &= self.claim("times as fast as borg", ratio(borg, data), READ_DATA_RATIO_MIN);
+
+        let names = self.best(|| self.run(self.vectar().args(["check", "--packs"])))?;
+        let b3sum = self.best(|| self.run(Command::new("b3sum").args(self.packs()?)))?;
+        println!("check --packs:       vectar {}, b3sum over the packs {}", seconds(names), seconds(b3sum));
+        met &= self.claim("of b3sum's speed", ratio(b3sum, names), NAMES_RATIO_MIN);
+        Ok(self.durability()? && met)
+    }
+
+    /// An ingest with every barrier against the same work without them, and against copying and syncing what it wrote.
+    fn durability(&self) -> Result<bool> {
+        let mut ingest = Vec::new();
+        for number in 0..RUNS {
+            let repository = format!("durable-{number}");
+            self.run(self.vectar_in(&repository).arg("init"))?;
+            ingest.push(self.timed(|| self.run(self.vectar_in(&repository).args(["ingest", "corpus"])))?);
+        }
+        let durable = ingest.into_iter().min().unwrap_or_default();
+        // On a file system in memory a barrier costs nothing, and everything else is the same.
+        let memory = Path::new("/dev/shm/vectar-race");
+        let _ = std::fs::remove_dir_all(memory);
+        self.run(self.vectar_in(memory).arg("init"))?;
+        let without = self.timed(|| self.run(self.vectar_in(memory).args(["ingest", "corpus"])));
+        std::fs::remove_dir_all(memory).context("cannot remove the repository in memory")?;
+        let without = without?;
+        let copied = self.best(|| {
+            self.run(Command::new("sh").args(["-c", "rm -rf copied && cp -r durable-0/packs copied && sync -f copied"]))
+        })?;
+        println!(
+            "durability:          ingest {}, without fsync {}, cp + sync {}",
+            seconds(durable),
+            seconds(without),
+            seconds(copied)
+        );
+        let bound = without.max(copied);
+        let measured = ratio(durable, bound);
+        // One pack flush on top: the last pack cannot be written while others are still hashed.
+        let flush = copied.as_secs_f64() / self.packs()?.len().max(1) as f64;
+        let allowed = DURABLE_RATIO_MAX + flush / bound.as_secs_f64();
+        let ok = measured <= allowed;
+        println!("  {measured:.2} of the longer one (at most {allowed:.2}) {}", verdict(ok));
+        Ok(ok)
+    }
+
+    fn claim(&self, what: &str, measured: f64, bound: f64) -> bool {
+        println!("  {measured:.2} {what} (at least {bound}) {}", verdict(measured >= bound));
+        measured >= bound
+    }
+
+    fn best(&self, mut step: impl FnMut() -> Result<()>) -> Result<Duration> {
+        let times = (0..RUNS).map(|_| self.timed(&mut step)).collect::<Result<Vec<_>>>()?;
+        Ok(times.into_iter().min().unwrap_or_default())
+    }
+
+    fn timed(&self, step: impl FnOnce() -> Result<()>) -> Result<Duration> {
+        let start = Instant::now();
+        step()?;
+        Ok(start.elapsed())
+    }
+
+    fn run(&self, command: &mut Command) -> Result<()> {
+        let output = command
+            .current_dir(&self.work)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot start {command:?}"))?;
+        let text = || String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{command:?} ended with {}: {}", output.status, text());
+        Ok(())
+    }
+
+    fn vectar(&self) -> Command {
+        self.vectar_in("repository")
+    }
+
+    fn vectar_in(&self, repository: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(self.release.join("vectar"));
+        command
+            .env_clear()
+            .env("HOME", &self.work)
+            .arg("--repo")
+            .arg(repository.as_ref())
+            .args(["--index-dir", "index"]);
+        command
+    }
+
+    fn restic(&self) -> Command {
+        let mut command = Command::new("restic");
+        command
+            .env("RESTIC_PASSWORD", "race")
+            .env("RESTIC_CACHE_DIR", self.work.join("restic-cache"))
+            .args(["--repo", "restic"]);
+        command
+    }
+
+    fn borg(&self) -> Command {
+        let mut command = Command::new("borg");
+        command
+            .env("BORG_BASE_DIR", self.work.join("borg-base"))
+            .env("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes");
+        command
+    }
+
+    fn packs(&self) -> Result<Vec<PathBuf>> {
+        let mut packs = Vec::new();
+        for folder in std::fs::read_dir(self.work.join("repository/packs"))? {
+            for pack in std::fs::read_dir(folder?.path())? {
+                packs.push(pack?.path());
+            }
+        }
+        Ok(packs)
+    }
+}
+
+fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64().max(f64::MIN_POSITIVE)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+fn verdict(ok: bool) -> &'static str {
+    if ok { "ok" } else { "BREACH" }
+}
