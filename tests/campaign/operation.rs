@@ -1,17 +1,19 @@
 //! The operations that write, each with the world it begins in and what must hold afterwards whatever happens on the way.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use jiff::SignedDuration;
 use vectar::{BackupId, Change, Forgotten};
-use vectar_backend::ObjectKey;
+use vectar_backend::{BackendErrorKind, ObjectKey};
 use vectar_repository::{
     IndexedRepository, RepositoryError,
     check::damaged_packs,
     prune::{MaxUnused, PruneOptions, plan},
     repair::quarantine,
 };
+
+use vectar_testkit::backend::{Aftermath, Effect, FailingBackend, FailurePlan, Operation as Call};
 
 use super::{
     Dice,
@@ -36,6 +38,8 @@ pub enum Operation {
     PruneMark,
     /// Marked packs are removed, what is needed of them copied out.
     PruneRemove,
+    /// The same, while another client, that stands still, has written the same chunks once more and synced none of it.
+    PruneBesideUnsynced,
     /// Damaged packs are set aside. The world is not damaged for the backups: each chunk of the damaged pack lies elsewhere too.
     Repair,
     /// All backups go to another repository with the same key.
@@ -44,7 +48,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ingest,
         Self::IngestAgain,
         Self::Forget,
@@ -52,6 +56,7 @@ impl Operation {
         Self::Annotate,
         Self::PruneMark,
         Self::PruneRemove,
+        Self::PruneBesideUnsynced,
         Self::Repair,
         Self::Copy,
     ];
@@ -90,6 +95,12 @@ pub fn prune(repository: &IndexedRepository, grace_hours: i64) -> Result<(), Rep
     plan(repository, &prune_options(grace_hours))?.apply(repository, &|_| true).map(drop)
 }
 
+/// What is needed stays where it lies, so that nothing but a barrier makes it durable.
+fn prune_without_rewriting(repository: &IndexedRepository) -> Result<(), RepositoryError> {
+    let options = PruneOptions { max_unused: MaxUnused::Unlimited, ..prune_options(24) };
+    plan(repository, &options)?.apply(repository, &|_| true).map(drop)
+}
+
 impl Stage {
     /// Sets the stage for an operation.
     ///
@@ -102,6 +113,15 @@ impl Stage {
         let repository = stage.world.open()?;
         // A second client, whose index knows nothing of what the first one writes from here on.
         let blind = stage.world.open()?;
+        // A third one, that knows as little and dies before its first barrier over packs: the very first makes its intent durable.
+        let dies = FailurePlan {
+            operations: vec![Call::Sync],
+            nth: 2,
+            effect: Effect::Refuse(BackendErrorKind::StorageFailed),
+            aftermath: Aftermath::Stop,
+        };
+        let dying = Arc::new(FailingBackend::new(stage.world.storage.another_process(), dies));
+        let dying = stage.world.open_on(dying)?;
         for _ in 0..3 {
             let toy = toy(&mut dice, 30, 60);
             stage.expected.insert(ingest(&repository, &toy)?.id, toy);
@@ -117,6 +137,13 @@ impl Stage {
             Operation::Undelete | Operation::PruneMark | Operation::PruneRemove => {
                 stage.add_subject(&repository, subject_toy)?;
                 stage.forget_subject(&repository)?;
+            }
+            Operation::PruneBesideUnsynced => {
+                let toys: Toy = stage.expected.values().flatten().copied().collect();
+                ensure!(ingest(&dying, &toys).is_err(), "it was to die");
+                stage.world.wait(25);
+                prune_without_rewriting(&stage.world.open()?)?;
+                stage.world.wait(25);
             }
             Operation::Repair => {
                 // It writes the same chunks once more; one of the two packs is spoiled.
@@ -182,6 +209,7 @@ impl Stage {
             Operation::Undelete => self.undelete(repository)?,
             Operation::Annotate => self.annotate(repository)?,
             Operation::PruneMark | Operation::PruneRemove => prune(repository, 24)?,
+            Operation::PruneBesideUnsynced => prune_without_rewriting(repository)?,
             Operation::Repair => {
                 for damaged in damaged_packs(repository, &[], &|_| true)? {
                     quarantine(repository, &damaged.pack)?;

@@ -20,8 +20,12 @@ use vectar_tests::campaign::{
 
 /// Stops, loses answers, fills the disk and cuts the power at every write of an operation.
 fn crash(operation: Operation) {
+    crash_with(operation, 1);
+}
+
+fn crash_with(operation: Operation, seed: u64) {
     let mut counts = CrashCounts::default();
-    if let Err(error) = crash::campaign(operation, 1, 1, &mut counts) {
+    if let Err(error) = crash::campaign(operation, seed, 1, &mut counts) {
         panic!("{error:#}");
     }
     assert!(counts.crash_points >= 3 && counts.restored > 0, "{counts:?}");
@@ -60,6 +64,12 @@ fn a_prune_that_marks_stops_anywhere() {
 #[test]
 fn a_prune_that_removes_stops_anywhere() {
     crash(Operation::PruneRemove);
+}
+
+#[test]
+fn a_prune_beside_packs_that_nobody_synced_stops_anywhere() {
+    // Which of two packs with the same chunks is used depends on their names, and those on the seed.
+    (1..=4).for_each(|seed| crash_with(Operation::PruneBesideUnsynced, seed));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Forgetting moves a record and frees nothing: a forgotten backup holds its chunks until prune finds that its grace is over. In
 //! both directions the new object is durable before the old one goes, so a crash leaves both; whoever has a record is a backup.
 
+use std::collections::BTreeSet;
+
 use crate::{
     error::RepositoryError,
     fetch,
@@ -50,8 +52,11 @@ impl Repository {
         let key = keys::forgotten(&record.id);
         self.backend.put(&key, &[frame::encode(FrameKind::Forgotten, &forgotten).into()])?;
         self.backend.sync(&[key])?;
-        for object in self.list(&keys::records_of(&record.id))? {
-            self.backend.delete(&object.key)?;
+        // By listing and by number: a listing may be older than the record.
+        let listed = self.list(&keys::records_of(&record.id))?.into_iter().map(|object| object.key);
+        let known = (0..=record.seq).map(|seq| keys::record(&record.id, seq));
+        for key in listed.chain(known).collect::<BTreeSet<_>>() {
+            self.backend.delete(&key)?;
         }
         // Else a power loss could bring the record back after prune has removed what it needs.
         self.backend.sync(&[])?;

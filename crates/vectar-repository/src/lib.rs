@@ -5,7 +5,7 @@
 //!
 //! Meet first: [`Repository`] (open, list records), [`IndexedRepository`] (chunks can be found), [`Ingest`] (store one backup:
 //! [`Preparer`] encodes, [`NodeWriter`] builds the recipe, [`Ingest::commit`] publishes), [`ChunkReader`] and [`RecipeWalker`]
-//! (read one back). The bytes on storage are described in `docs/format.md` and made in [`format`].
+//! (read one back). The bytes on storage are described in `docs/format.md` and made in [`mod@format`].
 //!
 //! ```
 //! use std::sync::Arc;

@@ -103,9 +103,13 @@ fn store_anew(
     let mut ingest = Ingest::begin(repository, ZSTD_LEVEL)?;
     let view = repository.index().reader()?;
     let is_doubled = repository.config().metadata_copies > 1;
+    let reader = ChunkReader::new(repository, 0);
     for record in good {
-        let elsewhere = view.locate_sound(&record.head.id)?.is_some_and(|location| location.pack != *pack);
-        if !elsewhere || (is_doubled && record.head.kind == RecordKind::Node) {
+        let elsewhere = view.locate_sound(&record.head.id)?.filter(|location| location.pack != *pack);
+        // The other copy is read before it is relied on: its pack may be damaged too. And it is made durable with the new packs.
+        let elsewhere = elsewhere.filter(|location| reader.stored_record(location, &record.head.id).is_ok());
+        ingest.rely_on_packs(elsewhere.map(|location| location.pack));
+        if elsewhere.is_none() || (is_doubled && record.head.kind == RecordKind::Node) {
             ingest.carry_over(record)?;
         }
     }

@@ -13,7 +13,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use vectar_repository::{BackupId, RecordList, format::record::BackupRecord};
 
-use crate::select::{Group, is_good};
+use crate::select::{Group, counts_from, is_good};
 
 /// What to keep. Nothing in it keeps nothing, so an empty one is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -282,11 +282,6 @@ fn grouped<'r>(
         records.sort_by_key(|record| std::cmp::Reverse((counts_from(record), record.stored_at, record.id)));
     }
     groups
-}
-
-/// When a backup counts from: when it was taken, but not later than it was stored.
-fn counts_from(record: &BackupRecord) -> Timestamp {
-    record.taken_or_stored_at().min(record.stored_at)
 }
 
 /// A set is a point in time of a whole cluster: with a part of it nothing can be restored. So none of it goes unless all of it

@@ -84,6 +84,13 @@ impl std::fmt::Display for Group {
     }
 }
 
+/// When a backup counts from: when it was taken, but never from later than it was stored, so that a file name with a time of the
+/// future makes no backup the newest.
+#[must_use]
+pub fn counts_from(record: &BackupRecord) -> Timestamp {
+    record.taken_or_stored_at().min(record.stored_at)
+}
+
 /// Whether a backup is one to rely on: of a known kind that restores alone, and not damaged when it was stored.
 #[must_use]
 pub fn is_good(record: &BackupRecord) -> bool {
@@ -103,7 +110,7 @@ impl Filter {
             }
             let mut kept: HashSet<_> = HashSet::new();
             for mut group in newest.into_values() {
-                group.sort_by_key(|record| (record.taken_or_stored_at(), record.stored_at));
+                group.sort_by_key(|record| (counts_from(record), record.stored_at));
                 kept.extend(group.iter().rev().take(latest).map(|record| record.id));
             }
             fitting.retain(|record| kept.contains(&record.id));
@@ -243,7 +250,7 @@ fn newest<'r>(
     }
     let mut good: Vec<_> = candidates
         .into_iter()
-        .filter(|record| record.damaged.is_none() && before.is_none_or(|before| record.taken_or_stored_at() <= before))
+        .filter(|record| record.damaged.is_none() && before.is_none_or(|before| counts_from(record) <= before))
         .collect();
     // What does not restore alone is meant only where there is nothing else.
     if good.iter().any(|record| is_good(record)) {
@@ -252,7 +259,7 @@ fn newest<'r>(
     let mut groups: BTreeMap<Group, &BackupRecord> = BTreeMap::new();
     for record in good {
         let newest = groups.entry(Group::of(record)).or_insert(record);
-        if (newest.taken_or_stored_at(), newest.stored_at) < (record.taken_or_stored_at(), record.stored_at) {
+        if (counts_from(newest), newest.stored_at) < (counts_from(record), record.stored_at) {
             *newest = record;
         }
     }

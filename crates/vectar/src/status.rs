@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use vectar_repository::{BackupId, format::record::BackupRecord};
 
-use crate::select::{Group, is_good};
+use crate::select::{Group, counts_from, is_good};
 
 /// How one group of backups stands.
 #[derive(Debug, Clone)]
@@ -67,8 +67,8 @@ pub fn status(records: &[&BackupRecord], proven_at: &HashMap<BackupId, Timestamp
             continue;
         }
         row.good += 1;
-        if row.newest.is_none_or(|newest| newest <= record.taken_or_stored_at()) {
-            row.newest = Some(record.taken_or_stored_at());
+        if row.newest.is_none_or(|newest| newest <= counts_from(record)) {
+            row.newest = Some(counts_from(record));
             row.newest_id = Some(record.id);
             row.newest_bytes = record.bytes;
             row.newest_growth_bytes = record.space.new_pack_bytes;

@@ -132,7 +132,7 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
     let result = verify_backup(engine, record, &observer, context.cancel());
     drop(observer);
     let (whole, proof_at, error) = match result {
-        Ok((_, proof)) => (true, Some(utc(proof.at)), None),
+        Ok((_, proof)) => (true, proof.map(|proof| utc(proof.at)), None),
         Err(error) if error.kind() == vectar::ErrorKind::RepositoryDamaged => (false, None, Some(error)),
         Err(error) => return Err(error.into()),
     };

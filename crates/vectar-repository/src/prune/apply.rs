@@ -155,12 +155,15 @@ impl PrunePlan {
         let expired: HashSet<_> = self.expired.iter().copied().collect();
         let forgotten = needs.forgotten.iter().filter(|forgotten| !expired.contains(&forgotten.id()));
         let roots = needs.backups.iter().map(|record| record.root);
+        // All anew: what the plan found in another pack may have been removed from there since, by a prune with a shorter grace.
+        self.usage = Usage::new(repository)?;
         self.usage.need(repository, roots.chain(forgotten.map(|forgotten| forgotten.record.root)))?;
         let needed = self.removals.iter().map(|removal| removal.pack);
         match copy_needed(repository, &self.usage, needed, progress)? {
             Copied::All { written_bytes } => stats.written_bytes += written_bytes,
             Copied::Stopped => return Ok(()),
         }
+        self.make_other_copies_durable(repository)?;
         for removal in &self.removals {
             // The pack goes first: a mark without a pack is harmless, a pack without a mark would be relied on again.
             repository.backend.delete(&keys::pack(&removal.pack))?;
@@ -172,6 +175,22 @@ impl PrunePlan {
         }
         repository.catch_up()?;
         Ok(())
+    }
+
+    /// One barrier over the packs in which others have what the packs to be removed hold too: an ingest that is still under way may have
+    /// written them and not synced them yet.
+    fn make_other_copies_durable(&self, repository: &IndexedRepository) -> Result<(), RepositoryError> {
+        let removed: HashSet<PackId> = self.removals.iter().map(|removal| removal.pack).collect();
+        let view = repository.index().reader()?;
+        let mut others = HashSet::new();
+        for pack in &removed {
+            for entry in repository.index().footer(pack)?.into_iter().flat_map(|footer| footer.entries) {
+                let location = view.locate_sound(&entry.head.id)?;
+                others.extend(location.map(|location| location.pack).filter(|other| !removed.contains(other)));
+            }
+        }
+        let keys: Vec<ObjectKey> = others.iter().map(keys::pack).collect();
+        Ok(repository.backend.sync(&keys)?)
     }
 
     /// Copies what is needed of the packs that are to be rewritten. What cannot be copied for want of space stays as it is.
