@@ -52,7 +52,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Measure the promises about size and speed that are too large for `ci`: 9 GiB of space, about a minute
+    /// Measure the promises about size and speed that are too large for `ci`: 9 GiB of space, about four minutes
     Acceptance {
         /// Work in this folder, which must not exist; else in the build folder
         #[arg(long, value_name = "DIR")]
