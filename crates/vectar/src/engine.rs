@@ -26,7 +26,7 @@ pub struct EngineOptions {
 ///
 /// Memory of an operation is bounded whatever the length of the snapshot (anonymous memory, at two threads about 250 MiB): 34
 /// MiB for a body being looked at, 32 MiB for windows of the source, 2 MiB for each batch in flight, four packs, 32 MiB for
-/// redb's page cache, 64 MiB for decoded chunks, and 50 bytes for each chunk that is new.
+/// redb's page cache, 64 MiB for decoded chunks. What is not bounded: 350 to 600 bytes for each chunk that is new.
 #[derive(Debug)]
 pub struct Engine {
     repository: IndexedRepository,

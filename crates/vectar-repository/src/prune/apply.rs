@@ -61,30 +61,42 @@ pub struct PruneStats {
 }
 
 impl PrunePlan {
-    /// Does what the plan says. `progress` hears of bytes copied; returning `false` stops after the pack at hand, before anything of
-    /// this plan is marked.
+    /// Does what the plan says. `progress` hears of bytes copied; returning `false` stops after the pack at hand, and what was to be
+    /// removed, rewritten or marked after that stays as it is.
     ///
     /// # Errors
     /// The storage failed, or something that must be copied is damaged. No backup has lost anything; a later prune goes on.
     pub fn apply(
-        mut self,
+        self,
         repository: &IndexedRepository,
         progress: &dyn Fn(PruneProgress) -> bool,
     ) -> Result<PruneStats, RepositoryError> {
-        let mut stats = PruneStats::default();
         let gave_reserve = reserve::give_up_if_full(repository)?;
-        self.bury_backups(repository, &mut stats)?;
-        self.bury_ingests(repository)?;
-        self.remove(repository, progress, &mut stats)?;
-        self.rewrite(repository, progress, &mut stats)?;
-        self.mark(repository, &mut stats)?;
+        let applied = self.apply_all(repository, progress);
         reserve::take_back(repository, gave_reserve);
+        let stats = applied?;
         let summary = format!(
             "pruned: removed {} packs ({} bytes), marked {} packs ({} bytes), wrote {} bytes",
             stats.removed_packs, stats.removed_bytes, stats.condemned_packs, stats.condemned_bytes, stats.written_bytes
         );
         if let Err(error) = repository.log_event("prune", None, summary) {
             tracing::warn!(%error, "the log has no line for this prune");
+        }
+        Ok(stats)
+    }
+
+    fn apply_all(
+        mut self,
+        repository: &IndexedRepository,
+        progress: &dyn Fn(PruneProgress) -> bool,
+    ) -> Result<PruneStats, RepositoryError> {
+        let mut stats = PruneStats::default();
+        self.bury_backups(repository, &mut stats)?;
+        self.bury_ingests(repository)?;
+        let goes_on =
+            self.remove(repository, progress, &mut stats)? && self.rewrite(repository, progress, &mut stats)?;
+        if goes_on {
+            self.mark(repository, &mut stats)?;
         }
         Ok(stats)
     }
@@ -138,15 +150,16 @@ impl PrunePlan {
         Ok(())
     }
 
-    /// Removes packs whose grace is over: asks again who needs something of them, copies that out, and only then deletes.
+    /// Removes packs whose grace is over: asks again who needs something of them, copies that out, and only then deletes. Returns whether to
+    /// go on.
     fn remove(
         &mut self,
         repository: &IndexedRepository,
         progress: &dyn Fn(PruneProgress) -> bool,
         stats: &mut PruneStats,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<bool, RepositoryError> {
         if self.removals.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let needs = Needs::list(repository)?;
         let named: HashSet<PackId> = needs.pendings.iter().flat_map(|pending| pending.packs.iter().copied()).collect();
@@ -161,7 +174,7 @@ impl PrunePlan {
         let needed = self.removals.iter().map(|removal| removal.pack);
         match copy_needed(repository, &self.usage, needed, progress)? {
             Copied::All { written_bytes } => stats.written_bytes += written_bytes,
-            Copied::Stopped => return Ok(()),
+            Copied::Stopped => return Ok(false),
         }
         self.make_other_copies_durable(repository)?;
         for removal in &self.removals {
@@ -174,7 +187,7 @@ impl PrunePlan {
             stats.removed_bytes += removal.bytes;
         }
         repository.catch_up()?;
-        Ok(())
+        Ok(true)
     }
 
     /// One barrier over the packs in which others have what the packs to be removed hold too: an ingest that is still under way may have
@@ -193,32 +206,27 @@ impl PrunePlan {
         Ok(repository.backend.sync(&keys)?)
     }
 
-    /// Copies what is needed of the packs that are to be rewritten. What cannot be copied for want of space stays as it is.
+    /// Copies what is needed of the packs that are to be rewritten. What cannot be copied for want of space stays as it is. Returns whether
+    /// to go on.
     fn rewrite(
         &mut self,
         repository: &IndexedRepository,
         progress: &dyn Fn(PruneProgress) -> bool,
         stats: &mut PruneStats,
-    ) -> Result<(), RepositoryError> {
-        let packs: Vec<PackId> =
+    ) -> Result<bool, RepositoryError> {
+        let wasteful: Vec<PackId> =
             self.condemned.iter().filter(|pack| pack.needed_bytes > 0).map(|pack| pack.pack).collect();
-        let give_up = match copy_needed(repository, &self.usage, packs.iter().copied(), progress) {
-            Ok(Copied::All { written_bytes }) => {
-                stats.written_bytes += written_bytes;
-                return Ok(());
-            }
-            Ok(Copied::Stopped) => true,
+        match copy_needed(repository, &self.usage, wasteful.iter().copied(), progress) {
+            Ok(Copied::All { written_bytes }) => stats.written_bytes += written_bytes,
+            Ok(Copied::Stopped) => return Ok(false),
             Err(error) if error.kind() == ErrorKind::NoSpace => {
                 tracing::warn!("the storage is full; wasteful packs are left as they are for now");
-                true
+                self.condemned.retain(|pack| pack.needed_bytes == 0);
+                stats.not_rewritten_packs = wasteful.len() as u64;
             }
             Err(error) => return Err(error),
-        };
-        if give_up {
-            self.condemned.retain(|pack| pack.needed_bytes == 0);
-            stats.not_rewritten_packs = packs.len() as u64;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn mark(&self, repository: &IndexedRepository, stats: &mut PruneStats) -> Result<(), RepositoryError> {
