@@ -154,6 +154,7 @@ fn prune_half(root: &Path, index: &Path) -> Result<()> {
         [Operation::Get, Operation::GetRange, Operation::GetSuffix].iter().map(|call| backend.amount(*call)).sum();
     let written: u64 =
         [Operation::Put, Operation::PutIfAbsent, Operation::Write].iter().map(|call| backend.amount(*call)).sum();
+    println!("prune_chunks {}", repository.index().counts()?.records);
     println!("prune_rewritten_bytes {rewritten}");
     println!("prune_metadata_bytes {metadata_bytes}");
     println!("prune_read_bytes {read}");

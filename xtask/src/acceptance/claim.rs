@@ -21,6 +21,11 @@ impl Claim {
         Self::new(what, format!("< {}", bytes(bound)), bytes(measured), measured < bound)
     }
 
+    /// The bound is inclusive.
+    pub(crate) fn at_most(what: &str, bound: u64, measured: f64) -> Self {
+        Self::new(what, format!("<= {bound}"), format!("{measured:.1}"), measured <= bound as f64)
+    }
+
     pub(crate) fn at_most_time(what: &str, bound: Duration, measured: Duration) -> Self {
         let text = |time: Duration| format!("{} ms", time.as_millis());
         Self::new(what, format!("< {}", text(bound)), text(measured), measured < bound)
@@ -83,9 +88,13 @@ mod tests {
             Claim::at_most_bytes("memory", 512 << 20, 512 << 20),
             Claim::at_most_bytes("bytes read", 1 << 20, 1000),
             Claim::at_most_time("time", Duration::from_millis(100), Duration::from_millis(99)),
+            Claim::at_most("count", 16, 16.5),
             Claim::figure("rate", 123.4e6),
         ];
-        assert_eq!(claims.iter().map(|claim| claim.ok).collect::<Vec<_>>(), [true, false, false, true, true, true]);
+        assert_eq!(
+            claims.iter().map(|claim| claim.ok).collect::<Vec<_>>(),
+            [true, false, false, true, true, false, true]
+        );
         let expected = expect![[r#"
             CLAIM                 BOUND   MEASURED  OK
             comes back              yes        yes  ok
@@ -93,6 +102,7 @@ mod tests {
             memory          < 512.0 MiB  512.0 MiB  BREACH
             bytes read        < 1.0 MiB    1.0 KiB  ok
             time               < 100 ms      99 ms  ok
+            count                 <= 16       16.5  BREACH
             rate                          123 MB/s
         "#]];
         expected.assert_eq(&table(&claims));
