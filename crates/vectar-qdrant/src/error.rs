@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a small file of a snapshot could not be read.
+/// Why a file of a snapshot could not be read.
 ///
 /// None of these stops an ingest: the classifier swallows them (the label is then less exact) and the outline lists
 /// them under [`SnapshotOutline::unread`](crate::SnapshotOutline::unread).
@@ -36,6 +36,39 @@ pub enum QdrantError {
         #[source]
         source: serde_json::Error,
     },
+    /// A file of a segment or shard holds something that its format does not allow.
+    #[error("{path}, byte {offset}: {what}")]
+    FileDamaged {
+        /// Path below the segment, shard or collection.
+        path: String,
+        /// Where in the file, holes expanded.
+        offset: u64,
+        /// What was found, and what was expected.
+        what: String,
+    },
+    /// A file that must be there is not.
+    #[error("{path} is missing")]
+    FileMissing {
+        /// Path below the segment, shard or collection.
+        path: String,
+    },
+    /// A file is of a kind that this version cannot read.
+    #[error("{path}: {what}")]
+    NotReadable {
+        /// Path below the segment, shard or collection.
+        path: String,
+        /// What it is.
+        what: String,
+    },
+    /// The snapshot itself could not be read.
+    #[error("cannot read {path}")]
+    FileUnreadable {
+        /// Path below the segment, shard or collection.
+        path: String,
+        /// What the source said.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// What a caller should do about a [`QdrantError`].
@@ -44,12 +77,20 @@ pub enum QdrantError {
 pub enum QdrantErrorKind {
     /// The file is damaged or is not what its name says: get a good copy, or go on without it.
     FixInput,
+    /// Nothing is wrong with the file, but this version does not know how to read it.
+    Unsupported,
+    /// The source of the bytes failed; the snapshot may be fine.
+    Source,
 }
 
 impl QdrantError {
-    /// Returns what to do about this error; one kind so far, because this crate only reads what it is given.
+    /// Returns what to do about this error.
     pub fn kind(&self) -> QdrantErrorKind {
-        QdrantErrorKind::FixInput
+        match self {
+            Self::NotReadable { .. } => QdrantErrorKind::Unsupported,
+            Self::FileUnreadable { .. } => QdrantErrorKind::Source,
+            _ => QdrantErrorKind::FixInput,
+        }
     }
 }
 

@@ -118,6 +118,11 @@ mod quantization;
 mod replica;
 mod segment;
 
+// What segments and shards store.
+mod finding;
+mod point_id;
+pub mod storage;
+
 // What is in a snapshot.
 mod fingerprint;
 mod outline;
@@ -136,6 +141,7 @@ pub use crate::config::{
 };
 pub use crate::entry::{BodyPath, BodySize};
 pub use crate::error::{QdrantError, QdrantErrorKind};
+pub use crate::finding::{FINDINGS_MAX, Finding, FindingLevel, Findings};
 pub use crate::in_progress::{InProgress, in_progress, is_in_progress};
 pub use crate::json::{SMALL_JSON_BYTES_MAX, Tolerant, UnreadField};
 pub use crate::name::{NameSubject, SNAPSHOT_EXTENSION, SnapshotName, UtcSecond};
@@ -145,6 +151,7 @@ pub use crate::outline::{
 };
 pub use crate::part::{Part, RootPart, SegmentPart, ShardPart};
 pub use crate::path::{Identity, SegmentId, SegmentLayout};
+pub use crate::point_id::{PointId, PointIdInvalid};
 pub use crate::quantization::{BinaryEncoding, ProductCompression, Quantization};
 pub use crate::replica::{ReplicaSetState, ReplicaState, ShardKind, read_applied_seq};
 pub use crate::segment::{

@@ -1,0 +1,88 @@
+//! What is wrong with a snapshot, as data: readers report everything they see instead of stopping at the first fault.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Most findings that are kept for one snapshot; the rest is counted. Enough to see what is wrong, few enough to read.
+pub const FINDINGS_MAX: usize = 1000;
+
+/// How much a finding matters, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingLevel {
+    /// Worth knowing; nothing is wrong.
+    Note,
+    /// Not what Qdrant writes by itself, yet it may be harmless.
+    Suspicious,
+    /// Qdrant will load the snapshot and silently lack something.
+    DataLoss,
+    /// Bytes are not what they must be: Qdrant refuses the snapshot, or answers wrongly from it.
+    Damage,
+}
+
+impl FindingLevel {
+    /// The name shown to users and written to JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Suspicious => "suspicious",
+            Self::DataLoss => "data-loss",
+            Self::Damage => "damage",
+        }
+    }
+}
+
+impl fmt::Display for FindingLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One thing that is wrong, or worth knowing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How much it matters.
+    pub level: FindingLevel,
+    /// The file it is about, below its owner (segment, shard or collection); the owner completes it.
+    pub object: String,
+    /// What was found, with what was expected.
+    pub what: String,
+    /// What it means for a restore.
+    pub consequence: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// Findings in the order they were made, bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// At most [`FINDINGS_MAX`].
+    pub list: Vec<Finding>,
+    /// How many more there were.
+    pub more: u64,
+    /// Worst level of all, those that were not kept included.
+    pub worst: Option<FindingLevel>,
+}
+
+impl Findings {
+    /// Adds a finding.
+    pub fn add(&mut self, finding: Finding) {
+        self.worst = self.worst.max(Some(finding.level));
+        if self.list.len() < FINDINGS_MAX {
+            self.list.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Adds what was found in a part, with `prefix` before the name of each object.
+    pub fn append(&mut self, part: Findings, prefix: &str) {
+        self.worst = self.worst.max(part.worst);
+        self.more += part.more;
+        for mut finding in part.list {
+            finding.object.insert_str(0, prefix);
+            self.add(finding);
+        }
+    }
+}
