@@ -264,6 +264,21 @@ impl RepositoryError {
     }
 }
 
+/// An error and its causes in one line; what a cause only says again is left out.
+#[must_use]
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 fn kind_of_backend(error: &BackendError) -> ErrorKind {
     match error.kind() {
         BackendErrorKind::Retry => ErrorKind::Retry,

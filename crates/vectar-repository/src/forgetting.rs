@@ -25,9 +25,6 @@ use crate::{
 /// Largest forgotten backup that is read, in bytes: a record and who forgot it.
 const FORGOTTEN_BYTES_MAX: u64 = RECORD_BYTES_MAX + 64 * 1024;
 
-/// Codec level of recipe nodes. A backup that is taken back makes none; what it needs is copied as it is.
-const ZSTD_LEVEL: i32 = 3;
-
 /// All backups that were set aside.
 #[derive(Debug, Default)]
 pub struct ForgottenList {
@@ -121,7 +118,8 @@ impl IndexedRepository {
                 let taken = self.list(&keys::records_of(&id))?;
                 let taken = taken.iter().filter_map(|object| keys::record_of(&object.key)).map(|(_, seq)| seq).max();
                 record.seq = taken.map_or(record.seq, |seq| seq.max(record.seq)) + 1;
-                Ingest::begin(self, ZSTD_LEVEL)?.republish(record)?.record
+                Ingest::begin_carrying_over(self)?.republish(&record)?;
+                record
             }
         };
         self.remove_forgotten(&id)?;

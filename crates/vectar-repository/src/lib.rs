@@ -66,7 +66,7 @@ pub mod prune;
 pub mod repair;
 
 pub use environment::{Environment, SeededEnvironment, SystemEnvironment};
-pub use error::{DamageReason, ErrorKind, RepositoryError};
+pub use error::{DamageReason, ErrorKind, RepositoryError, error_chain};
 pub use forgetting::ForgottenList;
 pub use format::ids::{BackupId, PackId, RepositoryId};
 pub use index::{CatchUpStats, ChunkIndex, ChunkLocation, IndexPlace};

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use lru::LruCache;
 use vectar_backend::{BackendError, BackendErrorKind};
-use vectar_chunk::{CHUNK_BYTES_MAX, ChunkError, ChunkId, CodecId, Decoder, NodeId};
+use vectar_chunk::{CHUNK_BYTES_MAX, ChunkError, ChunkId, CodecId, Decoder, IdKey, NodeId};
 
 use crate::{
     error::{DamageReason, RepositoryError},
@@ -375,12 +375,7 @@ impl<'r> ChunkReader<'r> {
         let raw = decoder
             .decode(CodecId::new(head.codec), stored, head.raw_len as usize)
             .map_err(|error| damaged(error.into()))?;
-        let key = self.repository.id_key();
-        let found = match kind {
-            RecordKind::Chunk => *key.chunk_id(&raw).as_bytes(),
-            RecordKind::Node => *key.node_id(&raw).as_bytes(),
-            RecordKind::RowDirectory => *key.row_directory_id(&raw).as_bytes(),
-        };
+        let found = id_of(self.repository.id_key(), kind, &raw);
         match found == *id {
             true => Ok(Bytes::from(raw)),
             false => Err(damaged(DamageReason::IdWrong { found })),
@@ -396,6 +391,15 @@ impl ReadRun {
     fn takes(&self, next: &ChunkLocation) -> bool {
         let is_near = self.chunks.last().is_some_and(|(_, last)| last.is_near(next));
         next.pack == self.pack && is_near && next.record_range().end.saturating_sub(self.range.start) <= RUN_BYTES_MAX
+    }
+}
+
+/// The id of decoded bytes, in the domain of what they are.
+pub(crate) fn id_of(key: &IdKey, kind: RecordKind, raw: &[u8]) -> [u8; 32] {
+    match kind {
+        RecordKind::Chunk => *key.chunk_id(raw).as_bytes(),
+        RecordKind::Node => *key.node_id(raw).as_bytes(),
+        RecordKind::RowDirectory => *key.row_directory_id(raw).as_bytes(),
     }
 }
 

@@ -20,15 +20,12 @@ use crate::{
     },
     index::read_footer,
     ingest::{Ingest, PreparedRecord},
-    reader::ChunkReader,
+    reader::{ChunkReader, id_of},
     repository::IndexedRepository,
 };
 
 /// The largest pack that is read as a whole, in bytes. Offsets in a pack have 32 bits; the packs of this version hold 64 MiB.
 const PACK_BYTES_MAX: u64 = 1 << 30;
-
-/// Codec level of recipe nodes; a repair makes none.
-const ZSTD_LEVEL: i32 = 3;
 
 /// A pack that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +97,7 @@ fn store_anew(
     if good.is_empty() && repository.config().metadata_copies == 1 {
         return Ok(());
     }
-    let mut ingest = Ingest::begin(repository, ZSTD_LEVEL)?;
+    let mut ingest = Ingest::begin_carrying_over(repository)?;
     let view = repository.index().reader()?;
     let is_doubled = repository.config().metadata_copies > 1;
     let reader = ChunkReader::new(repository, 0);
@@ -174,14 +171,9 @@ fn proven_at(
     offset: usize,
 ) -> Option<PreparedRecord> {
     let (head, stored) = RecordHead::decode(&bytes[offset..]).ok()?;
-    let raw = decoder.decode(CodecId::new(head.codec), stored, head.raw_len as usize).ok()?;
-    let key = repository.id_key();
-    let found = match head.kind {
-        RecordKind::Chunk => *key.chunk_id(&raw).as_bytes(),
-        RecordKind::Node => *key.node_id(&raw).as_bytes(),
-        RecordKind::RowDirectory => *key.row_directory_id(&raw).as_bytes(),
-    };
-    (found == head.id).then(|| PreparedRecord { head, stored: bytes.slice_ref(stored) })
+    let raw = decoder.borrow(CodecId::new(head.codec), stored, head.raw_len as usize).ok()?;
+    (id_of(repository.id_key(), head.kind, raw) == head.id)
+        .then(|| PreparedRecord { head, stored: bytes.slice_ref(stored) })
 }
 
 /// Where the next record may start: where the footer says, or where the bytes look like one.

@@ -37,7 +37,8 @@ pub enum CopyOutcome {
 /// The copy gets an id of its own; `stored_at` is when it was copied, everything that was said of it goes with it.
 ///
 /// # Errors
-/// Something of the backup is damaged or missing, a storage fails, cancelled. Nothing is published in `to` then.
+/// Something of the backup is damaged or missing, a storage fails, cancelled: nothing is published in `to` then. What stops it while the
+/// copy is compared leaves the copy there; it is a backup like any other, and the next try says that it is there already.
 pub fn copy(
     from: &Engine,
     record: &BackupRecord,

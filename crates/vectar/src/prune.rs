@@ -55,6 +55,7 @@ pub fn prune_now(
         condemned_bytes: marked.condemned_bytes + removed.condemned_bytes,
         written_bytes: marked.written_bytes + removed.written_bytes,
         expired_backups: marked.expired_backups + removed.expired_backups,
+        unfinished_bytes: marked.unfinished_bytes + removed.unfinished_bytes,
         not_rewritten_packs: marked.not_rewritten_packs + removed.not_rewritten_packs,
     })
 }

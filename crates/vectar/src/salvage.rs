@@ -2,8 +2,11 @@
 
 use vectar_chunk::NodeId;
 use vectar_repository::{
-    ChunkReader, ErrorKind as RepositoryErrorKind, RepositoryError,
-    format::{node::RecipeItem, record::BackupRecord},
+    ChunkReader, ErrorKind as RepositoryErrorKind, RepositoryError, error_chain,
+    format::{
+        node::{NODE_DEPTH_MAX, RecipeItem},
+        record::BackupRecord,
+    },
 };
 use vectar_tar::{BodyHead, SplitOptions, SplitSink, Splitter};
 
@@ -19,9 +22,6 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Length of the pieces in which runs of one byte are written.
 const FILL_BYTES: usize = 64 * 1024;
-
-/// Recipes deeper than this are damaged.
-const DEPTH_MAX: usize = 64;
 
 /// What stands in for bytes that are lost.
 const FILLER: u8 = 0;
@@ -93,7 +93,7 @@ struct Output<'o> {
 impl Output<'_> {
     /// Writes the bytes of a node that stands for `len` bytes; exactly so many are written whatever the node says.
     fn node(&mut self, reader: &ChunkReader<'_>, id: &NodeId, len: u64, depth: usize) -> Result<(), Error> {
-        if depth > DEPTH_MAX {
+        if depth >= NODE_DEPTH_MAX {
             return self.lose(len, "the recipe is nested too deep");
         }
         let node = match reader.node(id) {
@@ -110,10 +110,9 @@ impl Output<'_> {
                 RecipeItem::Fill { byte, len } => self.fill(*byte, *len)?,
                 RecipeItem::Node { node, len } => self.node(reader, node, *len, depth + 1)?,
                 RecipeItem::Copy { chunk, start, len } => {
-                    let piece = reader.chunk(chunk).and_then(|bytes| {
-                        piece_of(chunk, &bytes, *start, *len).map(<[u8]>::len)?;
-                        Ok(bytes.slice(*start as usize..*start as usize + *len as usize))
-                    });
+                    let piece = reader
+                        .chunk(chunk)
+                        .and_then(|bytes| Ok(bytes.slice_ref(piece_of(chunk, &bytes, *start, *len)?)));
                     match piece {
                         Ok(piece) => self.write(&piece)?,
                         Err(error) => self.lose(u64::from(*len), &reason(error)?)?,
@@ -165,15 +164,7 @@ impl Output<'_> {
 /// Why something cannot be had; another failure than a lack goes on as an error.
 fn reason(error: RepositoryError) -> Result<String, Error> {
     match error.kind() {
-        RepositoryErrorKind::RepositoryDamaged | RepositoryErrorKind::NotFound => {
-            let mut text = error.to_string();
-            let mut below = std::error::Error::source(&error);
-            while let Some(cause) = below {
-                text = format!("{text}: {cause}");
-                below = cause.source();
-            }
-            Ok(text)
-        }
+        RepositoryErrorKind::RepositoryDamaged | RepositoryErrorKind::NotFound => Ok(error_chain(&error)),
         _ => Err(error.into()),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     context::{Context, one_line},
     error::CliError,
     exit_code::ExitCode,
-    output::{Out, plain_word, size_long, utc},
+    output::{Out, hex, plain_word, size_long, utc},
     select_args::SelectArgs,
     snapshot_arg::NamedSnapshot,
 };
@@ -194,8 +194,4 @@ fn print_digests(digests: &Digests, out: &Out) -> Result<(), CliError> {
         Some(found) if found == claimed => out.line(format_args!("sha256 as claimed by {sidecar}")),
         Some(_) => out.line(format_args!("sha256 {claimed} (claimed by {sidecar}, but wrong)")),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

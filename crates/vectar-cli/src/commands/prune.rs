@@ -224,6 +224,7 @@ fn print_stats(stats: &PruneStats, out: &Out) -> Result<(), CliError> {
                 "removed_packs": stats.removed_packs, "removed_bytes": stats.removed_bytes,
                 "marked_packs": stats.condemned_packs, "marked_bytes": stats.condemned_bytes,
                 "written_bytes": stats.written_bytes, "expired_backups": stats.expired_backups,
+                "unfinished_bytes": stats.unfinished_bytes,
                 "not_rewritten_packs": stats.not_rewritten_packs,
             }),
         );
@@ -236,6 +237,9 @@ fn print_stats(stats: &PruneStats, out: &Out) -> Result<(), CliError> {
         size(stats.condemned_bytes),
         size(stats.written_bytes)
     ))?;
+    if stats.unfinished_bytes > 0 {
+        out.line(format_args!("removed {} that dead writers left unfinished", size(stats.unfinished_bytes)))?;
+    }
     if stats.not_rewritten_packs > 0 {
         let packs = counted(stats.not_rewritten_packs, "pack");
         out.warn(format_args!("{packs} not rewritten, because the storage is full"));

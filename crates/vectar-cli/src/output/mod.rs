@@ -109,6 +109,11 @@ fn stderr(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The text with its control characters, line feeds and tabs aside, spelled out.
 pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());

@@ -18,7 +18,7 @@ pub use packs::{DamagedPack, PackProgress, damaged_packs};
 pub use selection::Subset;
 
 use crate::{
-    error::{ErrorKind, RepositoryError},
+    error::{ErrorKind, RepositoryError, error_chain},
     format::{
         ids::{BackupId, PackId},
         keys,
@@ -128,7 +128,7 @@ pub fn check(
             ErrorKind::NewerFormat => Level::Warning,
             _ => Level::Damage,
         };
-        report.add(level, &unreadable.key, chain(&unreadable.error), BTreeSet::new());
+        report.add(level, &unreadable.key, error_chain(&unreadable.error), BTreeSet::new());
     }
     let present: BTreeSet<BackupId> = records.backups.iter().map(|record| record.id).collect();
     let missing = options.expected.iter().filter(|id| !present.contains(id));
@@ -176,7 +176,7 @@ fn check_packs_listed(repository: &IndexedRepository, report: &mut CheckReport) 
     let stats = repository.catch_up()?;
     report.packs = stats.packs;
     for (pack, error) in &stats.unreadable {
-        report.add(Level::Damage, keys::pack(pack), chain(error), BTreeSet::new());
+        report.add(Level::Damage, keys::pack(pack), error_chain(error), BTreeSet::new());
     }
     for object in repository.list(&keys::packs())? {
         let named: Option<PackId> = keys::pack_id_of(&object.key);
@@ -188,18 +188,4 @@ fn check_packs_listed(repository: &IndexedRepository, report: &mut CheckReport) 
         report.add(Level::Note, &object.key, "an ingest is under way, or was interrupted", BTreeSet::new());
     }
     Ok(())
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

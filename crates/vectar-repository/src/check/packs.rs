@@ -12,19 +12,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vectar_chunk::{CodecId, Decoder};
 
-use super::{CheckOptions, CheckReport, Depth, Level, chain, selection};
+use super::{CheckOptions, CheckReport, Depth, Level, selection};
 use crate::{
-    error::RepositoryError,
+    error::{RepositoryError, error_chain},
     format::{
         FormatError,
         frame::{self, FrameKind},
         ids::PackId,
         keys,
-        pack::{FooterEntry, PackFooter, PackHeader, RecordHead, RecordKind},
+        pack::{FooterEntry, PackFooter, PackHeader, RecordHead},
         record::BackupRecord,
     },
     index::{list_packs, read_footer},
-    reader::ChunkReader,
+    reader::{ChunkReader, id_of},
     repository::{IndexedRepository, TOOL},
 };
 
@@ -91,7 +91,8 @@ pub(super) fn check(
     blame(repository, records, &damaged, report)?;
     // A full or read-only storage must not cost what was found.
     if let Err(error) = remember(repository, options.depth, good) {
-        let what = format!("what was proven could not be noted, so the next check reads it again: {}", chain(&error));
+        let what =
+            format!("what was proven could not be noted, so the next check reads it again: {}", error_chain(&error));
         report.add(Level::Warning, keys::pack_proofs(), what, BTreeSet::new());
     }
     Ok(())
@@ -186,7 +187,7 @@ fn read_all(
 fn read_pack(repository: &IndexedRepository, pack: &PackId, len: u64, depth: Depth) -> PackResult {
     let mut result = PackResult::default();
     if let Err(error) = try_read_pack(repository, pack, len, depth, &mut result) {
-        result.fault(chain(&error));
+        result.fault(error_chain(&error));
     }
     result
 }
@@ -281,19 +282,14 @@ impl Scan<'_> {
 
     fn prove(&mut self, entry: &FooterEntry, record: &[u8]) -> Result<(), String> {
         let place = format!("bytes {}..{}", entry.offset, u64::from(entry.offset) + entry.head.record_len());
-        let at = |error: &dyn std::error::Error| format!("{place}: {}", chain(error));
+        let at = |error: &dyn std::error::Error| format!("{place}: {}", error_chain(error));
         let (head, stored) = RecordHead::decode(record).map_err(|error: FormatError| at(&error))?;
         if head != entry.head {
             return Err(format!("{place}: its record is not the one that the footer lists"));
         }
         let raw =
             self.decoder.borrow(CodecId::new(head.codec), stored, head.raw_len as usize).map_err(|error| at(&error))?;
-        let key = self.repository.id_key();
-        let found = match head.kind {
-            RecordKind::Chunk => *key.chunk_id(raw).as_bytes(),
-            RecordKind::Node => *key.node_id(raw).as_bytes(),
-            RecordKind::RowDirectory => *key.row_directory_id(raw).as_bytes(),
-        };
+        let found = id_of(self.repository.id_key(), head.kind, raw);
         match found == head.id {
             true => Ok(()),
             false => Err(format!("{place}: its bytes decode to something with the id {}", PackId::from_bytes(found))),

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use vectar_chunk::NodeId;
 
-use super::{CheckReport, Level, chain};
+use super::{CheckReport, Level};
 use crate::{
-    error::{ErrorKind, RepositoryError},
+    error::{ErrorKind, RepositoryError, error_chain},
     format::{ids::BackupId, keys, node::RecipeItem, pack::RecordKind, record::BackupRecord},
     index::{ChunkLocation, IndexReader},
     reader::{ChunkReader, check_depth},
@@ -77,7 +77,9 @@ impl Walk<'_> {
 
     /// What is wrong behind a node that should stand for `len` bytes.
     fn node(&mut self, id: &NodeId, len: u64, depth: usize) -> Result<Faults, RepositoryError> {
-        check_depth(depth)?;
+        if let Err(error) = check_depth(depth) {
+            return Ok(Faults::from([Fault { object: format!("recipe node {id}"), what: error_chain(&error) }]));
+        }
         let (found_len, mut faults) = match self.known.get(id) {
             Some(known) => known.clone(),
             None => {
@@ -97,7 +99,10 @@ impl Walk<'_> {
         let node = match self.reader.node(id) {
             Ok(node) => node,
             Err(error) if error.kind() == ErrorKind::RepositoryDamaged => {
-                return Ok((0, Faults::from([Fault { object: format!("recipe node {id}"), what: chain(&error) }])));
+                return Ok((
+                    0,
+                    Faults::from([Fault { object: format!("recipe node {id}"), what: error_chain(&error) }]),
+                ));
             }
             Err(error) => return Err(error),
         };

@@ -98,32 +98,22 @@ impl Ingest<'_> {
         Ok(Committed { record, new_bytes: pack_bytes + record_bytes + event_bytes })
     }
 
-    /// Publishes a record once more, under the number that it carries now: a backup that is taken back, or comes from another
-    /// repository whose chunks were added here. Everything it needs is looked up; what lies in marked packs is copied out.
+    /// Publishes the record of a backup that is taken back, under the number that it carries now. Everything it needs is looked up; what
+    /// lies in marked packs is copied out.
     ///
     /// # Errors
     /// [`RepositoryError::ChunkMissing`] when something it needs is nowhere, and as [`commit`](Self::commit).
-    pub fn republish(mut self, record: BackupRecord) -> Result<Committed, RepositoryError> {
-        let reader = ChunkReader::new(self.repository, COPY_OUT_CACHE_BYTES);
-        // Chunks that this ingest added are in no published pack yet; the recipe itself may be among them.
-        let mut own = self.publish_packs()?;
-        self.publisher = Some(PackPublisher::start(self.repository.backend.clone()));
-        self.rely_on_all(&record, &reader, &own)?;
-        own.extend(self.settle(record.id, record.seq, record.root)?);
-        let record_bytes = self.publish_record(&record)?;
+    pub(crate) fn republish(mut self, record: &BackupRecord) -> Result<(), RepositoryError> {
+        self.rely_on_all(record)?;
+        self.settle(record.id, record.seq, record.root)?;
+        self.publish_record(record)?;
         self.withdraw();
-        let pack_bytes: u64 = own.iter().map(|pack| pack.len).sum();
-        Ok(Committed { record, new_bytes: pack_bytes + record_bytes })
+        Ok(())
     }
 
     /// Notes everything behind a record as needed, and stores anew what no sound pack holds.
-    fn rely_on_all(
-        &mut self,
-        record: &BackupRecord,
-        reader: &ChunkReader<'_>,
-        own: &[PublishedPack],
-    ) -> Result<(), RepositoryError> {
-        self.relied_on.extend(own.iter().map(|pack| pack.id));
+    fn rely_on_all(&mut self, record: &BackupRecord) -> Result<(), RepositoryError> {
+        let reader = ChunkReader::new(self.repository, COPY_OUT_CACHE_BYTES);
         let view = self.repository.index().reader()?;
         for id in reader.ids_behind(&record.root)? {
             if let Some(location) = view.locate_sound(&id)? {

@@ -98,6 +98,15 @@ impl<'r> Ingest<'r> {
         Ok(ingest)
     }
 
+    /// Announces work that puts records into new packs as they are: what prune, a repair and taking a backup back do.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(crate) fn begin_carrying_over(repository: &'r IndexedRepository) -> Result<Self, RepositoryError> {
+        // No recipe node is made, so the level is never used.
+        Self::begin(repository, 1)
+    }
+
     /// Starts an ingest that writes nothing: everything is done but publishing, and what it would take can be asked for with
     /// [`sealed_bytes`](Self::sealed_bytes). It cannot be committed.
     ///

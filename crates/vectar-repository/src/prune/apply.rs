@@ -1,6 +1,6 @@
 //! Doing what a plan says. Every step can be the last one: what is left undone, the next prune does.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use vectar_backend::{ObjectKey, PutOutcome};
@@ -26,8 +26,8 @@ use crate::{
     reserve,
 };
 
-/// Codec level of recipe nodes; prune makes none, it copies them as they are.
-const ZSTD_LEVEL: i32 = 3;
+/// What an interrupted writer left unfinished goes after this time, unless its process still lives. No pack takes a day to write.
+const UNFINISHED_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Records that are copied are read in runs of at most this length, in bytes.
 const COPY_RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -56,6 +56,8 @@ pub struct PruneStats {
     pub written_bytes: u64,
     /// Forgotten backups that cannot be taken back any more.
     pub expired_backups: u64,
+    /// Bytes of unfinished objects that writers left behind which died.
+    pub unfinished_bytes: u64,
     /// Packs that were to be rewritten and were left as they are, because the storage is full.
     pub not_rewritten_packs: u64,
 }
@@ -91,6 +93,11 @@ impl PrunePlan {
         progress: &dyn Fn(PruneProgress) -> bool,
     ) -> Result<PruneStats, RepositoryError> {
         let mut stats = PruneStats::default();
+        // First, because it makes room; and nothing depends on it.
+        match repository.backend.clean_unfinished(UNFINISHED_AGE) {
+            Ok(cleaned) => stats.unfinished_bytes = cleaned.removed_bytes,
+            Err(error) => tracing::warn!(%error, "what dead writers left unfinished stays where it is"),
+        }
         self.bury_backups(repository, &mut stats)?;
         self.bury_ingests(repository)?;
         let goes_on =
@@ -164,6 +171,9 @@ impl PrunePlan {
         let needs = Needs::list(repository)?;
         let named: HashSet<PackId> = needs.pendings.iter().flat_map(|pending| pending.packs.iter().copied()).collect();
         self.removals.retain(|removal| !named.contains(&removal.pack));
+        if self.removals.is_empty() {
+            return Ok(true);
+        }
         repository.catch_up()?;
         let expired: HashSet<_> = self.expired.iter().copied().collect();
         let forgotten = needs.forgotten.iter().filter(|forgotten| !expired.contains(&forgotten.id()));
@@ -280,7 +290,7 @@ fn copy_needed(
     }
     let total_bytes = work.iter().map(|pack| usage.bytes_of(pack).used).sum();
     let reader = ChunkReader::new(repository, 0);
-    let mut ingest = Ingest::begin(repository, ZSTD_LEVEL)?;
+    let mut ingest = Ingest::begin_carrying_over(repository)?;
     let mut done_bytes = 0;
     for pack in &work {
         let Some(footer) = repository.index().footer(&pack.id)? else { continue };

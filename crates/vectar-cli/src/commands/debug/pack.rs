@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Out, size_long},
+    output::{Out, hex, size_long},
 };
 
 /// Open a pack: its header, and what its footer lists
@@ -90,8 +90,4 @@ fn print(id: &PackId, dump: &PackDump, out: &Out) -> Result<(), CliError> {
     footer.bodies.iter().try_for_each(|body| {
         out.line(format_args!("body {}  {:>12} bytes by node {}", body.digest, body.len, body.node))
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,7 @@ use vectar::{
 };
 
 use super::series::DemoSnapshot;
+use crate::output::hex;
 
 /// Bytes compared at once.
 const WINDOW_BYTES: usize = 256 * 1024;
@@ -95,8 +96,4 @@ fn first_difference(one: &SnapshotFile, other: &SnapshotFile) -> Result<Option<u
         offset += count as u64;
     }
     Ok(None)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
