@@ -12,7 +12,7 @@ impl Bits {
     pub fn new(mut bytes: Vec<u8>, len: u64) -> Self {
         let len = len.min(bytes.len() as u64 * 8);
         bytes.truncate(len.div_ceil(8) as usize);
-        if len % 8 != 0
+        if !len.is_multiple_of(8)
             && let Some(last) = bytes.last_mut()
         {
             *last &= (1 << (len % 8)) - 1;
