@@ -10,6 +10,7 @@
 mod bad_input;
 mod campaign;
 mod damage;
+mod deep_recipes;
 mod determinism;
 mod fuzzing;
 mod growth;

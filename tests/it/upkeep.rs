@@ -351,3 +351,20 @@ fn a_part_each_night_reads_everything_once() {
     assert!(read.iter().all(|(packs, _)| *packs == 1), "{read:?}");
     assert_eq!(read.iter().map(|(_, bytes)| bytes).sum::<u64>(), lens);
 }
+
+/// What a writer that was killed left in `tmp/` goes after a day, and nothing younger does: its writer may still be at it.
+#[test]
+fn a_prune_removes_what_dead_writers_left_unfinished() {
+    let scene = Scene::new();
+    let (old, young) = (scene.root().join("tmp/left-behind"), scene.root().join("tmp/just-begun"));
+    for path in [&old, &young] {
+        fs::write(path, [7; 1000]).unwrap();
+    }
+    let two_days_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 24 * 3600);
+    fs::File::options().write(true).open(&old).unwrap().set_modified(two_days_ago).unwrap();
+    let engine = scene.another_engine();
+    let apply = || plan(engine.repository(), &PruneOptions::default()).unwrap().apply(engine.repository(), &|_| true);
+    assert_eq!(apply().unwrap().unfinished_bytes, 1000);
+    assert_eq!((old.exists(), young.exists()), (false, true));
+    assert_eq!(apply().unwrap().unfinished_bytes, 0);
+}

@@ -71,7 +71,8 @@ impl Repository {
         Ok(list)
     }
 
-    fn read_record(&self, key: &ObjectKey) -> Result<BackupRecord, RepositoryError> {
+    /// The record under this key, without what notes say of it.
+    pub(crate) fn read_record(&self, key: &ObjectKey) -> Result<BackupRecord, RepositoryError> {
         let invalid = |reason: &str| {
             RepositoryError::object(&*self.backend, key, crate::format::FormatError::invalid("record", reason))
         };

@@ -34,7 +34,8 @@ pub fn check_alone(engine: &Engine) -> Result<(), Error> {
     }
 }
 
-/// Marks and removes in one go: two prunes without grace, the second of which removes what the first has marked.
+/// Marks and removes in one go: prunes without grace, of which each removes what the one before has marked. One more when backups are
+/// recorded afresh, because only the next one finds what they left.
 ///
 /// # Errors
 /// As [`check_alone`], and as planning and applying.
@@ -46,16 +47,10 @@ pub fn prune_now(
     check_alone(engine)?;
     let options = PruneOptions { grace: SignedDuration::ZERO, ..*options };
     let apply = |plan: PrunePlan| plan.apply(engine.repository(), progress);
-    let marked = apply(plan(engine.repository(), &options)?)?;
-    let removed = apply(plan(engine.repository(), &options)?)?;
-    Ok(PruneStats {
-        removed_packs: marked.removed_packs + removed.removed_packs,
-        removed_bytes: marked.removed_bytes + removed.removed_bytes,
-        condemned_packs: marked.condemned_packs + removed.condemned_packs,
-        condemned_bytes: marked.condemned_bytes + removed.condemned_bytes,
-        written_bytes: marked.written_bytes + removed.written_bytes,
-        expired_backups: marked.expired_backups + removed.expired_backups,
-        unfinished_bytes: marked.unfinished_bytes + removed.unfinished_bytes,
-        not_rewritten_packs: marked.not_rewritten_packs + removed.not_rewritten_packs,
-    })
+    let mut sum = apply(plan(engine.repository(), &options)?)?;
+    let rounds = if sum.rerecorded_backups > 0 { 2 } else { 1 };
+    for _ in 0..rounds {
+        sum += apply(plan(engine.repository(), &options)?)?;
+    }
+    Ok(sum)
 }

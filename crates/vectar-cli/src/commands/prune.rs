@@ -96,7 +96,7 @@ pub(crate) fn run(args: &PruneArgs, context: &Context<'_>) -> Result<ExitCode, C
     let stats = stats.map_err(stopped)?;
     drop(observer);
     context.cancel().check()?;
-    print_stats(&stats, out)?;
+    print_stats(&stats, args.unsafe_no_grace, out)?;
     Ok(if stats.not_rewritten_packs > 0 { ExitCode::Incomplete } else { context.outcome() })
 }
 
@@ -162,6 +162,8 @@ fn print_json(plan: &PrunePlan, dry_run: bool, out: &Out) -> Result<(), CliError
             "spared_bytes": plan.spared_bytes,
             "unused_left_bytes": plan.unused_left_bytes,
             "partly_unused_bytes": plan.partly_unused_bytes,
+            "rerecorded": plan.rerecorded.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "rerecorded_bytes": plan.rerecorded_bytes,
             "expired": plan.expired.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "dead_ingests": plan.dead_ingests.len(),
         }),
@@ -207,6 +209,10 @@ fn print(plan: &PrunePlan, no_grace: bool, out: &Out) -> Result<(), CliError> {
             rows.push((what, size_long(bytes)));
         }
     }
+    if !plan.rerecorded.is_empty() {
+        let (backups, bytes) = (counted(plan.rerecorded.len() as u64, "backup"), size(plan.rerecorded_bytes));
+        rows.push(("recorded afresh", format!("{backups}, {bytes} of which they need a part")));
+    }
     if !plan.expired.is_empty() {
         rows.push(("gone for good", counted(plan.expired.len() as u64, "forgotten backup")));
     }
@@ -216,7 +222,7 @@ fn print(plan: &PrunePlan, no_grace: bool, out: &Out) -> Result<(), CliError> {
     rows.iter().try_for_each(|(what, value)| out.line(format_args!("{what:<22} {value}")))
 }
 
-fn print_stats(stats: &PruneStats, out: &Out) -> Result<(), CliError> {
+fn print_stats(stats: &PruneStats, no_grace: bool, out: &Out) -> Result<(), CliError> {
     if out.is_json() {
         return out.json(
             "pruned",
@@ -224,7 +230,7 @@ fn print_stats(stats: &PruneStats, out: &Out) -> Result<(), CliError> {
                 "removed_packs": stats.removed_packs, "removed_bytes": stats.removed_bytes,
                 "marked_packs": stats.condemned_packs, "marked_bytes": stats.condemned_bytes,
                 "written_bytes": stats.written_bytes, "expired_backups": stats.expired_backups,
-                "unfinished_bytes": stats.unfinished_bytes,
+                "unfinished_bytes": stats.unfinished_bytes, "rerecorded_backups": stats.rerecorded_backups,
                 "not_rewritten_packs": stats.not_rewritten_packs,
             }),
         );
@@ -239,6 +245,11 @@ fn print_stats(stats: &PruneStats, out: &Out) -> Result<(), CliError> {
     ))?;
     if stats.unfinished_bytes > 0 {
         out.line(format_args!("removed {} that dead writers left unfinished", size(stats.unfinished_bytes)))?;
+    }
+    if stats.rerecorded_backups > 0 {
+        let backups = counted(stats.rerecorded_backups, "backup");
+        let later = if no_grace { "" } else { "; the next prune marks what they left" };
+        out.line(format_args!("recorded {backups} afresh{later}"))?;
     }
     if stats.not_rewritten_packs > 0 {
         let packs = counted(stats.not_rewritten_packs, "pack");

@@ -58,8 +58,24 @@ pub struct PruneStats {
     pub expired_backups: u64,
     /// Bytes of unfinished objects that writers left behind which died.
     pub unfinished_bytes: u64,
+    /// Backups that were recorded afresh, because they needed only small parts of chunks.
+    pub rerecorded_backups: u64,
     /// Packs that were to be rewritten and were left as they are, because the storage is full.
     pub not_rewritten_packs: u64,
+}
+
+impl std::ops::AddAssign for PruneStats {
+    fn add_assign(&mut self, other: Self) {
+        self.removed_packs += other.removed_packs;
+        self.removed_bytes += other.removed_bytes;
+        self.condemned_packs += other.condemned_packs;
+        self.condemned_bytes += other.condemned_bytes;
+        self.written_bytes += other.written_bytes;
+        self.expired_backups += other.expired_backups;
+        self.unfinished_bytes += other.unfinished_bytes;
+        self.rerecorded_backups += other.rerecorded_backups;
+        self.not_rewritten_packs += other.not_rewritten_packs;
+    }
 }
 
 impl PrunePlan {
@@ -103,6 +119,7 @@ impl PrunePlan {
         let goes_on =
             self.remove(repository, progress, &mut stats)? && self.rewrite(repository, progress, &mut stats)?;
         if goes_on {
+            self.record_afresh(repository, progress, &mut stats)?;
             self.mark(repository, &mut stats)?;
         }
         Ok(stats)
@@ -237,6 +254,30 @@ impl PrunePlan {
             Err(error) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// Records backups afresh that need only small parts of chunks. For want of space they stay as they are.
+    fn record_afresh(
+        &self,
+        repository: &IndexedRepository,
+        progress: &dyn Fn(PruneProgress) -> bool,
+        stats: &mut PruneStats,
+    ) -> Result<(), RepositoryError> {
+        let total_bytes = self.rerecorded_bytes;
+        if self.rerecorded.is_empty() || !progress(PruneProgress { done_bytes: 0, total_bytes }) {
+            return Ok(());
+        }
+        match self.rerecording.apply(repository, &self.usage) {
+            Ok(done) => {
+                stats.rerecorded_backups = done.backups;
+                stats.written_bytes += done.written_bytes;
+            }
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
+                tracing::warn!("the storage is full; backups are left as they are for now");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn mark(&self, repository: &IndexedRepository, stats: &mut PruneStats) -> Result<(), RepositoryError> {

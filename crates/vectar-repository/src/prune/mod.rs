@@ -8,6 +8,8 @@
 //! - What is still needed of a wasteful pack is copied to new packs first, durably.
 //! - A marked pack is **removed** by a later prune, once the grace is over: after pending and records were listed again, and what they
 //!   need of it, if anything, was copied out. The pack goes before its mark.
+//! - Backups that need only small parts of chunks are **recorded afresh** with chunks of these parts, when that brings back more than may be
+//!   left unused. The next prune finds the old chunks unneeded.
 //!
 //! So either an ingest sees the mark, or prune sees its pending object or its record; which of the two does not depend on any clock. The
 //! grace is an extra margin, for storage that shows old listings and for readers that are still at it.
@@ -18,6 +20,7 @@
 mod apply;
 mod listing;
 mod plan;
+mod rerecord;
 mod usage;
 
 pub use apply::{PruneProgress, PruneStats};

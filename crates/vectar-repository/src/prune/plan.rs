@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     listing::{self, Intents, Needs},
+    rerecord::Rerecording,
     usage::{PackBytes, PackUsage, Usage},
 };
 use crate::{
@@ -42,6 +43,17 @@ pub enum MaxUnused {
     Bytes(u64),
     /// All of it: nothing is rewritten.
     Unlimited,
+}
+
+impl MaxUnused {
+    /// Bytes that may be left unused beside `used` ones.
+    fn of(self, used: u64) -> u64 {
+        match self {
+            Self::Percent(percent) => (used as f64 * percent / 100.0) as u64,
+            Self::Bytes(bytes) => bytes,
+            Self::Unlimited => u64::MAX,
+        }
+    }
 }
 
 /// How to prune.
@@ -123,12 +135,18 @@ pub struct PrunePlan {
     pub forgotten_bytes: u64,
     /// About how many of them lie in the unneeded parts of chunks that are needed in part.
     pub partly_unused_bytes: u64,
+    /// Backups that will be recorded afresh, so that they need no such chunk any more. Packs are not rewritten in the same prune: the next
+    /// one knows better what is needed of them.
+    pub rerecorded: Vec<BackupId>,
+    /// About how many bytes that stores.
+    pub rerecorded_bytes: u64,
     /// Bytes that nobody needs and that stay, in packs that are not worth rewriting now.
     pub unused_left_bytes: u64,
     /// When the grace of what is marked now will be over.
     pub grace_over_at: Timestamp,
     /// The highest number of a record of each expired backup.
     pub(super) expired_records: Vec<(BackupId, u32)>,
+    pub(super) rerecording: Rerecording,
     pub(super) usage: Usage,
     pub(super) intents: Intents,
     pub(super) sightings: HashMap<IngestNonce, u64>,
@@ -158,7 +176,11 @@ impl PrunePlan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.expired.is_empty() && self.removals.is_empty() && self.condemned.is_empty() && self.dead_ingests.is_empty()
+        self.expired.is_empty()
+            && self.removals.is_empty()
+            && self.condemned.is_empty()
+            && self.rerecorded.is_empty()
+            && self.dead_ingests.is_empty()
     }
 }
 
@@ -198,15 +220,19 @@ pub fn plan(repository: &IndexedRepository, options: &PruneOptions) -> Result<Pr
         pinned_bytes: held.pinned_bytes,
         forgotten_bytes: held.forgotten_bytes,
         partly_unused_bytes: 0,
+        rerecorded: Vec::new(),
+        rerecorded_bytes: 0,
         unused_left_bytes: 0,
         grace_over_at: now + options.grace,
         expired_records,
+        rerecording: Rerecording::default(),
         usage,
         intents,
         sightings: HashMap::new(),
     };
     plan.settle_marked(&marks, &needs, options.grace, now);
     let candidates = plan.judge_unused(repository, &marks, now)?;
+    plan.choose_rerecording(repository, &needs.backups, &candidates, options)?;
     plan.choose_rewrites(candidates, repository.config().pack_bytes, options);
     plan.expired.sort_unstable();
     plan.removals.sort_unstable_by_key(|removal| removal.pack);
@@ -308,15 +334,38 @@ impl PrunePlan {
         self.condemned.push(Condemned { pack: pack.id, bytes: pack.bytes, needed_bytes, reason });
     }
 
+    /// Chooses backups to record afresh, when more lies unneeded inside of the chunks they use than may be left unused.
+    fn choose_rerecording(
+        &mut self,
+        repository: &IndexedRepository,
+        backups: &[BackupRecord],
+        packs: &[(PackUsage, PackBytes)],
+        options: &PruneOptions,
+    ) -> Result<(), RepositoryError> {
+        let unused_max = options.max_unused.of(packs.iter().map(|(_, bytes)| bytes.used).sum());
+        if self.usage.mostly_unneeded_bytes() <= unused_max {
+            return Ok(());
+        }
+        let found = Rerecording::find(repository, &self.usage, backups)?;
+        let fits = options.max_repack_bytes.is_none_or(|budget| found.stored_bytes <= budget);
+        if found.unneeded_bytes > unused_max && fits {
+            self.rerecorded = found.backups.iter().map(|(id, _)| *id).collect();
+            self.rerecorded_bytes = found.stored_bytes;
+            self.rerecording = found;
+        }
+        Ok(())
+    }
+
     /// Chooses packs to rewrite: the most wasteful ones until what stays unused is little enough, and small ones that can be merged.
     fn choose_rewrites(&mut self, mut packs: Vec<(PackUsage, PackBytes)>, pack_bytes: u64, options: &PruneOptions) {
         let used: u64 = packs.iter().map(|(_, bytes)| bytes.used).sum();
         let mut unused: u64 = packs.iter().map(|(_, bytes)| bytes.unused).sum();
-        let unused_max = match options.max_unused {
-            MaxUnused::Percent(percent) => (used as f64 * percent / 100.0) as u64,
-            MaxUnused::Bytes(bytes) => bytes,
-            MaxUnused::Unlimited => u64::MAX,
-        };
+        let unused_max = options.max_unused.of(used);
+        self.partly_unused_bytes = packs.iter().map(|(_, bytes)| bytes.unused_inside).sum();
+        if !self.rerecorded.is_empty() {
+            self.unused_left_bytes = unused;
+            return;
+        }
         let mut budget = options.max_repack_bytes.unwrap_or(u64::MAX);
         // The smallest price for each byte that comes back first; equal ones by name, so that two plans agree.
         let price = |bytes: &PackBytes| bytes.used as f64 / bytes.unused.max(1) as f64;
@@ -339,7 +388,6 @@ impl PrunePlan {
             }
         }
         self.unused_left_bytes = unused;
-        self.partly_unused_bytes = kept.iter().map(|(_, bytes)| bytes.unused_inside).sum();
     }
 }
 

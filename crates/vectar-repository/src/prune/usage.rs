@@ -19,6 +19,12 @@ use crate::{
     repository::IndexedRepository,
 };
 
+/// Parts in which the need of a record is counted.
+pub(super) const GRANULES: u32 = u64::BITS;
+
+/// Of a chunk that is needed in part, fewer granules than this are a small part: the rest is worth getting back.
+const SMALL_PART_GRANULES: u32 = GRANULES / 2;
+
 /// Recipe nodes are read once each, so none is kept.
 const CACHE_BYTES: usize = 0;
 
@@ -198,18 +204,40 @@ impl Usage {
         self.number_of(location).is_none_or(|number| self.masks[number] != 0)
     }
 
+    /// Which granules of a chunk are needed where it lies, if they are a small part of it.
+    pub(super) fn small_part(&self, location: &ChunkLocation) -> Option<u64> {
+        let mask = self.masks[self.number_of(location)?];
+        (mask != 0 && mask.count_ones() < SMALL_PART_GRANULES).then_some(mask)
+    }
+
+    /// About how many bytes lie in unneeded granules of records of which a small part is needed.
+    pub(super) fn mostly_unneeded_bytes(&self) -> u64 {
+        let is_small = |mask: &u64| *mask != 0 && mask.count_ones() < SMALL_PART_GRANULES;
+        let records = self.packs.iter().flat_map(|pack| pack.first..pack.first + pack.count);
+        records.filter(|&number| is_small(&self.masks[number])).map(|number| self.unneeded_inside(number)).sum()
+    }
+
+    fn unneeded_inside(&self, number: usize) -> u64 {
+        let pack = &self.packs[self.packs.partition_point(|pack| pack.first <= number) - 1];
+        self.record_bytes(pack, number) * u64::from(self.masks[number].count_zeros()) / u64::from(GRANULES)
+    }
+
+    fn record_bytes(&self, pack: &PackUsage, number: usize) -> u64 {
+        let is_last = number + 1 == pack.first + pack.count;
+        let end = if is_last { pack.records_end } else { u64::from(self.offsets[number + 1]) };
+        end - u64::from(self.offsets[number])
+    }
+
     /// How much of a pack is needed.
     pub(super) fn bytes_of(&self, pack: &PackUsage) -> PackBytes {
         let mut sum = PackBytes::default();
         for number in pack.first..pack.first + pack.count {
-            let is_last = number + 1 == pack.first + pack.count;
-            let end = if is_last { pack.records_end } else { u64::from(self.offsets[number + 1]) };
-            let bytes = end - u64::from(self.offsets[number]);
+            let bytes = self.record_bytes(pack, number);
             match self.masks[number] {
                 0 => sum.unused += bytes,
                 mask => {
                     sum.used += bytes;
-                    sum.unused_inside += bytes * u64::from(mask.count_zeros()) / 64;
+                    sum.unused_inside += bytes * u64::from(mask.count_zeros()) / u64::from(GRANULES);
                 }
             }
         }
@@ -228,7 +256,7 @@ fn locate(view: &IndexReader<'_>, kind: RecordKind, id: &[u8; 32]) -> Result<Chu
 }
 
 /// The sixty-fourths of a record of `raw_len` bytes that `start .. start + len` touches.
-fn granules(start: u32, len: u32, raw_len: u32) -> u64 {
+pub(super) fn granules(start: u32, len: u32, raw_len: u32) -> u64 {
     if start == 0 && len >= raw_len {
         return u64::MAX;
     }
@@ -236,6 +264,11 @@ fn granules(start: u32, len: u32, raw_len: u32) -> u64 {
     let first = (start * 64 / raw_len).min(63);
     let last = ((end - 1) * 64 / raw_len).min(63);
     (u64::MAX >> (63 - (last - first))) << first
+}
+
+/// The first byte of a granule of a chunk of `raw_len` bytes; of the one behind the last the length.
+pub(super) fn granule_start(granule: u32, raw_len: u32) -> u32 {
+    (u64::from(granule) * u64::from(raw_len)).div_ceil(u64::from(GRANULES)) as u32
 }
 
 #[cfg(test)]

@@ -18,5 +18,6 @@ mod messages;
 mod musts;
 mod newer;
 mod prunes;
+mod rerecording;
 mod scene;
 mod writers;

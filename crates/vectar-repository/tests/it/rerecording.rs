@@ -1,0 +1,219 @@
+//! Prune gets space back from inside of chunks: a backup that needs small parts of them is recorded afresh and stays what it was.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use vectar_backend::{Backend, BackendExt, KeyPrefix};
+use vectar_chunk::CodecHint;
+use vectar_repository::{
+    ChunkReader, ErrorKind, IndexedRepository, Ingest, NodeWriter, Preparer, RecipeWalker, RepositoryError,
+    format::{node::RecipeItem, record::BackupRecord},
+    prune::{self, MaxUnused, PruneOptions, PruneStats},
+};
+use vectar_testkit::backend::{Aftermath, Effect, FailingBackend, FailurePlan, MemoryBackend, Operation};
+
+use crate::scene::{assert_backups, draft, init, names, noise, open, packs, rebuilt, store};
+
+/// Removes as early and as much as prune can.
+const EAGER: PruneOptions =
+    PruneOptions { max_unused: MaxUnused::Percent(0.0), max_repack_bytes: None, grace: SignedDuration::ZERO };
+
+/// Chunks of this length, of which the small backup needs a run in the middle of each second one.
+const CHUNK_BYTES: usize = 16 * 1024;
+const CHUNKS: usize = 24;
+
+fn chunks() -> Vec<Vec<u8>> {
+    (0..CHUNKS).map(|chunk| noise(100 + chunk as u64, CHUNK_BYTES)).collect()
+}
+
+/// What the small backup takes of a chunk.
+fn wanted(chunk: usize) -> &'static [(usize, usize)] {
+    match chunk % 4 {
+        0 => &[(1000, 3000)],
+        1 => &[],
+        2 => &[(15_000, 16_384), (0, 200), (100, 900)],
+        _ => &[(0, CHUNK_BYTES)],
+    }
+}
+
+fn small_bytes() -> Vec<u8> {
+    let chunks = chunks();
+    let part =
+        |chunk: usize| wanted(chunk).iter().flat_map(|&(start, end)| chunks[chunk][start..end].to_vec()).collect();
+    (0..CHUNKS).flat_map(|chunk| -> Vec<u8> { part(chunk) }).collect()
+}
+
+/// Stores a backup that refers to parts of chunks.
+fn store_parts(
+    repository: &IndexedRepository,
+    name: &str,
+    parts: impl Fn(usize) -> Vec<(usize, usize)>,
+) -> Result<BackupRecord, RepositoryError> {
+    let mut ingest = Ingest::begin(repository, 1)?;
+    let mut preparer = Preparer::new(1)?;
+    let mut recipe = NodeWriter::new(repository.config().node_cut);
+    let mut bytes = Vec::new();
+    for (number, chunk) in chunks().iter().enumerate() {
+        let id = repository.id_key().chunk_id(chunk);
+        for (start, end) in parts(number) {
+            ingest.add(preparer.chunk(&id, chunk, 0, CodecHint::Unknown)?)?;
+            recipe.push(RecipeItem::Copy { chunk: id, start: start as u32, len: (end - start) as u32 }, &mut ingest)?;
+            bytes.extend_from_slice(&chunk[start..end]);
+        }
+    }
+    let (covered, root) = (recipe.len(), recipe.finish_root(&mut ingest)?);
+    Ok(ingest.commit(root, covered, draft(name, &bytes))?.record)
+}
+
+/// A backup of whole chunks that was forgotten, one of small parts of them, and one that has nothing to do with either.
+fn with_small_parts() -> MemoryBackend {
+    let memory = MemoryBackend::new();
+    init(Arc::new(memory.another_process()));
+    let repository = open(Arc::new(memory.another_process()), 2).unwrap();
+    let whole = store_parts(&repository, "whole", |_| vec![(0, CHUNK_BYTES)]).unwrap();
+    store_parts(&repository, "small", |chunk| wanted(chunk).to_vec()).unwrap();
+    store(&repository, "other", &noise(7, 50_000)).unwrap();
+    repository.forget(&whole).unwrap();
+    memory
+}
+
+fn prune(memory: &MemoryBackend, seed: u64) -> Result<PruneStats, RepositoryError> {
+    prune_over(Arc::new(memory.another_process()), seed)
+}
+
+fn prune_over(backend: Arc<dyn Backend>, seed: u64) -> Result<PruneStats, RepositoryError> {
+    let repository = open(backend, seed)?;
+    prune::plan(&repository, &EAGER)?.apply(&repository, &|_| true)
+}
+
+fn stored_bytes(memory: &MemoryBackend) -> u64 {
+    let packs = KeyPrefix::parse("packs").unwrap();
+    memory.list_all(&packs).map(|object| object.unwrap().meta.object_bytes).sum()
+}
+
+fn small_record(memory: &MemoryBackend) -> BackupRecord {
+    let list = open(Arc::new(memory.another_process()), 97).unwrap().records().unwrap();
+    list.backups.into_iter().find(|record| record.subject.name == "small").unwrap()
+}
+
+#[test]
+fn what_lies_unneeded_inside_of_chunks_comes_back() {
+    let memory = with_small_parts();
+    let before = small_record(&memory);
+    let plan = prune::plan(&open(Arc::new(memory.another_process()), 4).unwrap(), &EAGER).unwrap();
+    assert_eq!(plan.rerecorded, [before.id], "the plan says which");
+    assert_eq!(prune(&memory, 5).unwrap().rerecorded_backups, 1);
+    let after = small_record(&memory);
+    assert_eq!((after.seq, after.bytes, &after.sha256), (before.seq + 1, before.bytes, &before.sha256));
+    assert_ne!(after.root, before.root);
+    assert_eq!(after.stored_at, before.stored_at, "it is the same backup");
+    for seed in [6, 7, 8] {
+        assert_eq!(prune(&memory, seed).unwrap().rerecorded_backups, 0, "once is enough");
+    }
+    let repository = open(Arc::new(memory.another_process()), 9).unwrap();
+    assert_backups(&repository, &["other", "small"], "after prunes");
+    assert!(rebuilt(&repository, &after).unwrap() == small_bytes());
+    // Twelve of 24 chunks were needed in part (13 to 14 of 64 granules at most), six whole, six not at all.
+    let data = 50_000 + 6 * CHUNK_BYTES + 12 * (CHUNK_BYTES * 14 / 64);
+    let stored = stored_bytes(&memory) as usize;
+    assert!(stored < data + 12_000, "{stored} bytes are stored, {data} are needed");
+}
+
+/// Nothing to do with the parts that another backup needs: what remains is more than a half.
+#[test]
+fn chunks_of_which_much_is_needed_stay_as_they_are() {
+    let memory = with_small_parts();
+    let repository = open(Arc::new(memory.another_process()), 3).unwrap();
+    store_parts(&repository, "half", |_| vec![(0, CHUNK_BYTES / 2)]).unwrap();
+    assert_eq!(prune(&memory, 5).unwrap().rerecorded_backups, 0);
+    assert_eq!(small_record(&memory).seq, 0);
+}
+
+/// A forgotten backup that can still be taken back holds its chunks, so there is nothing to gain yet.
+#[test]
+fn what_a_forgotten_backup_holds_is_left_alone() {
+    let memory = with_small_parts();
+    let repository = open(Arc::new(memory.another_process()), 5).unwrap();
+    let patient = PruneOptions { grace: SignedDuration::from_hours(24 * 365), ..EAGER };
+    assert!(prune::plan(&repository, &patient).unwrap().rerecorded.is_empty());
+}
+
+/// `--max-repack-size` holds for this too.
+#[test]
+fn a_small_budget_records_nothing_afresh() {
+    let memory = with_small_parts();
+    let repository = open(Arc::new(memory.another_process()), 5).unwrap();
+    let tight = PruneOptions { max_repack_bytes: Some(1000), ..EAGER };
+    assert!(prune::plan(&repository, &tight).unwrap().rerecorded.is_empty());
+}
+
+#[test]
+fn a_stop_or_a_failure_at_each_write_loses_no_backup() {
+    let plan = FailurePlan { operations: Operation::WRITES.to_vec(), ..FailurePlan::stop_at_write(u64::MAX) };
+    let backend = Arc::new(FailingBackend::new(with_small_parts(), plan));
+    assert_eq!(prune_over(backend.clone(), 5).unwrap().rerecorded_backups, 1);
+    let calls = backend.matching_calls();
+    assert!(calls >= 12, "{calls} calls that write");
+    for nth in 1..=calls {
+        for (power_fails, plan) in [
+            (false, FailurePlan::stop_at_write(nth)),
+            (true, FailurePlan::stop_at_write(nth)),
+            (false, recover(nth, Effect::Refuse(vectar_backend::BackendErrorKind::NoSpace))),
+            (false, recover(nth, Effect::LoseAnswer(vectar_backend::BackendErrorKind::Retry))),
+        ] {
+            let label = format!("write {nth} of {calls}, power fails: {power_fails}, {:?}", plan.effect);
+            let memory = with_small_parts();
+            let backend = Arc::new(FailingBackend::new(memory.another_process(), plan));
+            let outcome = prune_over(backend, 5).map_err(|error| error.kind());
+            assert!(!matches!(outcome, Err(ErrorKind::OurBug | ErrorKind::RepositoryDamaged)), "{label}: {outcome:?}");
+            if power_fails {
+                memory.power_failure();
+            }
+            assert_backups(&open(Arc::new(memory.another_process()), 6).unwrap(), &["other", "small"], &label);
+            for seed in 7..12 {
+                prune(&memory, seed).unwrap_or_else(|error| panic!("{label}: {error}"));
+            }
+            let later = open(Arc::new(memory.another_process()), 13).unwrap();
+            assert_backups(&later, &["other", "small"], &label);
+            assert!(rebuilt(&later, &small_record(&memory)).unwrap() == small_bytes(), "{label}");
+            assert_eq!(small_record(&memory).seq, 1, "{label}: a later prune did what was left");
+        }
+    }
+}
+
+fn recover(nth: u64, effect: Effect) -> FailurePlan {
+    FailurePlan { effect, aftermath: Aftermath::Recover, ..FailurePlan::stop_at_write(nth) }
+}
+
+/// Forgotten by another client between plan and apply: it stays forgotten, and can be taken back whole.
+#[test]
+fn a_backup_that_was_forgotten_meanwhile_stays_forgotten() {
+    let memory = with_small_parts();
+    let repository = open(Arc::new(memory.another_process()), 5).unwrap();
+    let plan = prune::plan(&repository, &EAGER).unwrap();
+    let other = open(Arc::new(memory.another_process()), 6).unwrap();
+    let forgotten = other.forget(&small_record(&memory)).unwrap();
+    assert_eq!(plan.apply(&repository, &|_| true).unwrap().rerecorded_backups, 0);
+    assert_eq!(names(Arc::new(memory.another_process())), ["other"]);
+    let record = other.undelete(&forgotten).unwrap();
+    assert!(rebuilt(&other, &record).unwrap() == small_bytes());
+}
+
+/// A reader that began before goes on: the old chunks stay for the grace.
+#[test]
+fn a_restore_under_way_outlives_it() {
+    let memory = with_small_parts();
+    let reading = open(Arc::new(memory.another_process()), 4).unwrap();
+    let record = small_record(&memory);
+    let reader = ChunkReader::new(&reading, 0);
+    let mut walk = RecipeWalker::new(&reader, &record.root, record.bytes, 0).unwrap();
+    walk.next().unwrap().unwrap();
+    let known = packs(&memory);
+    assert_eq!(prune(&memory, 5).unwrap().rerecorded_backups, 1);
+    assert!(packs(&memory).is_superset(&known));
+    for placed in walk {
+        if let RecipeItem::Copy { chunk, .. } = placed.unwrap().extent {
+            reader.chunk(&chunk).unwrap();
+        }
+    }
+}
