@@ -148,6 +148,11 @@ impl Model {
             ensure!(bytes.len() as u64 == record.bytes, "backup {} has another length", record.id);
             if let Some((toy, _)) = self.forgotten.remove(&record.id) {
                 ensure!(bytes == toy_bytes(&toy), "backup {} comes back with other bytes", record.id);
+                // That a half-done undelete is listed does not make it durable; whoever sees it there tries again.
+                let leftover = repository.forgotten()?.backups;
+                if let Some(forgotten) = leftover.iter().find(|one| one.id() == record.id) {
+                    repository.undelete(forgotten)?;
+                }
                 self.backups.insert(record.id, toy);
             }
         }

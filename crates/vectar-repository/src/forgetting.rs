@@ -110,7 +110,11 @@ impl IndexedRepository {
         let id = forgotten.id();
         let present = self.records()?.backups.into_iter().find(|record| record.id == id);
         let record = match present {
-            Some(record) => record,
+            // Published by a try that ended before it knew that the record is durable. The forgotten object goes only after that is known.
+            Some(record) => {
+                self.backend.sync(&[keys::record(&id, record.seq)])?;
+                record
+            }
             None => {
                 self.catch_up()?;
                 let mut record = forgotten.record.clone();
