@@ -18,4 +18,8 @@
 
 pub mod backend;
 pub mod corpus;
+pub mod edge;
 pub mod fixtures;
+mod tar_parts;
+
+pub use tar_parts::TarParts;

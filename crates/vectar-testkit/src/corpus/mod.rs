@@ -47,3 +47,5 @@ pub use options::{
 };
 pub use series::{SeriesSnapshot, points_for_bytes, write_series};
 pub use snapshot::{snapshot_bytes, write_snapshot};
+
+pub(crate) use tar_writer::{HOLE_BYTES, TAR_BLOCK_BYTES, put_number};

@@ -8,9 +8,9 @@
 use std::io::{self, Write};
 
 /// The unit of tar.
-pub(super) const TAR_BLOCK_BYTES: u64 = 512;
+pub(crate) const TAR_BLOCK_BYTES: u64 = 512;
 /// File systems tell data from holes in units of this size.
-pub(super) const HOLE_BYTES: u64 = 4096;
+pub(crate) const HOLE_BYTES: u64 = 4096;
 
 const NAME_BYTES_MAX: usize = 100;
 const DESCRIPTORS_IN_HEADER: usize = 4;
@@ -296,7 +296,7 @@ impl Header {
 }
 
 /// Writes zero-padded octal ending in NUL, or, where it does not fit, the GNU base-256 form.
-fn put_number(field: &mut [u8], value: u64) {
+pub(crate) fn put_number(field: &mut [u8], value: u64) {
     let digits = field.len() - 1;
     if value >> (3 * digits) == 0 {
         for (index, digit) in field[..digits].iter_mut().rev().enumerate() {

@@ -12,6 +12,7 @@ mod fixtures;
 mod giant;
 mod likeness;
 mod reader;
+mod tar_parts;
 mod wal;
 
 /// A file in this folder that no `mod` line names would never run.
