@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::QdrantError;
 use crate::json::{self, Sections, Tolerant};
@@ -68,6 +68,9 @@ pub struct PayloadField {
     pub is_tenant: Option<bool>,
     /// Whether the index stays on disk.
     pub on_disk: Option<bool>,
+    /// All parameters as they are written, `type` included; empty for the short spelling. Not part of reports.
+    #[serde(skip_serializing)]
+    pub params: Map<String, Value>,
 }
 
 impl<'de> Deserialize<'de> for PayloadField {
@@ -83,11 +86,15 @@ impl<'de> Deserialize<'de> for PayloadField {
         #[serde(untagged)]
         enum Schema {
             Plain(String),
-            Parameters(Parameters),
+            Parameters(Map<String, Value>),
         }
         Ok(match Schema::deserialize(deserializer)? {
-            Schema::Plain(kind) => Self { kind, is_tenant: None, on_disk: None },
-            Schema::Parameters(Parameters { r#type: kind, is_tenant, on_disk }) => Self { kind, is_tenant, on_disk },
+            Schema::Plain(kind) => Self { kind, is_tenant: None, on_disk: None, params: Map::new() },
+            Schema::Parameters(params) => {
+                let Parameters { r#type: kind, is_tenant, on_disk } =
+                    Parameters::deserialize(&params).map_err(serde::de::Error::custom)?;
+                Self { kind, is_tenant, on_disk, params }
+            }
         })
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::error::QdrantError;
+
 /// Most findings that are kept for one snapshot; the rest is counted. Enough to see what is wrong, few enough to read.
 pub const FINDINGS_MAX: usize = 1000;
 
@@ -52,6 +54,44 @@ pub struct Finding {
     pub consequence: String,
     /// What to do.
     pub advice: String,
+}
+
+impl Finding {
+    /// The finding that something could not be read: damage, unless this version merely does not know how to. `directory` stands before the
+    /// path that the error names.
+    pub fn unreadable(directory: &str, error: &QdrantError) -> Self {
+        let object = |path: &str| format!("{directory}{path}");
+        match error {
+            QdrantError::FileMissing { path } => Self {
+                level: FindingLevel::Damage,
+                object: object(path),
+                what: "is missing".to_owned(),
+                consequence: "Qdrant cannot load what it belongs to".to_owned(),
+                advice: "restore from another backup, or make the snapshot again".to_owned(),
+            },
+            QdrantError::NotReadable { path, what } => Self {
+                level: FindingLevel::Note,
+                object: object(path),
+                what: what.clone(),
+                consequence: "what it holds was not checked".to_owned(),
+                advice: "a Qdrant of the version that wrote it can tell".to_owned(),
+            },
+            QdrantError::FileDamaged { path, offset, what } => Self {
+                level: FindingLevel::Damage,
+                object: object(path),
+                what: format!("byte {offset}: {what}"),
+                consequence: "Qdrant cannot load what it belongs to, or answers wrongly from it".to_owned(),
+                advice: "restore from another backup, or make the snapshot again".to_owned(),
+            },
+            error => Self {
+                level: FindingLevel::Damage,
+                object: directory.to_owned(),
+                what: error.reason(),
+                consequence: "Qdrant cannot load what it belongs to".to_owned(),
+                advice: "restore from another backup, or make the snapshot again".to_owned(),
+            },
+        }
+    }
 }
 
 /// Findings in the order they were made, bounded.

@@ -119,11 +119,16 @@ mod replica;
 mod segment;
 
 // What segments and shards store.
+pub mod audit;
 mod finding;
 mod point_id;
 pub mod storage;
 
+// Which points are meant.
+mod filter;
+
 // What is in a snapshot.
+pub mod compat;
 mod fingerprint;
 mod outline;
 mod version;
@@ -141,13 +146,14 @@ pub use crate::config::{
 };
 pub use crate::entry::{BodyPath, BodySize};
 pub use crate::error::{QdrantError, QdrantErrorKind};
+pub use crate::filter::{FILTER_DEPTH_MAX, Filter, FilterError, FilterSubject};
 pub use crate::finding::{FINDINGS_MAX, Finding, FindingLevel, Findings};
 pub use crate::in_progress::{InProgress, in_progress, is_in_progress};
 pub use crate::json::{SMALL_JSON_BYTES_MAX, Tolerant, UnreadField};
 pub use crate::name::{NameSubject, SNAPSHOT_EXTENSION, SnapshotName, UtcSecond};
 pub use crate::outline::{
-    ClassTotal, ClassTotals, CollectionOutline, SegmentOutline, ShardOutline, SnapshotKind, SnapshotOutline,
-    UNREAD_MAX, Unread, WalFile,
+    ClassTotal, ClassTotals, CollectionFigures, CollectionOutline, IdFigures, SegmentFigures, SegmentOutline,
+    ShardFigures, ShardOutline, SnapshotKind, SnapshotOutline, UNREAD_MAX, Unread, VectorFigures, WalFigures, WalFile,
 };
 pub use crate::part::{Part, RootPart, SegmentPart, ShardPart};
 pub use crate::path::{Identity, SegmentId, SegmentLayout};

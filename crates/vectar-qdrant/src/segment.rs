@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::collection_files::PayloadSchema;
 use crate::config::{Datatype, Distance, HnswConfig, MultivectorConfig};
 use crate::error::QdrantError;
 use crate::json::{Sections, Tolerant, open_enum};
@@ -202,6 +203,8 @@ impl SegmentState {
 pub struct PayloadIndexConfig {
     /// The indexed fields, sorted.
     pub fields: Vec<String>,
+    /// How they are indexed; those that could not be read are left out.
+    pub schema: PayloadSchema,
     /// Whether the index types are written down too (v1.15.0+).
     pub has_index_types: bool,
 }
@@ -214,9 +217,14 @@ impl PayloadIndexConfig {
     /// When the bytes are not a JSON object of at most [`SMALL_JSON_BYTES_MAX`](crate::SMALL_JSON_BYTES_MAX).
     pub fn read(bytes: &[u8]) -> Result<Tolerant<Self>, QdrantError> {
         let mut sections = Sections::open(bytes)?;
-        let fields: BTreeMap<String, serde_json::Value> = sections.read("/indexed_fields").unwrap_or_default();
-        let config =
-            Self { fields: fields.into_keys().collect(), has_index_types: sections.has_member("/indexed_types") };
+        let fields: Option<BTreeMap<String, serde_json::Value>> = sections.read("/indexed_fields");
+        // Asked for again only when it is an object, so that what is none is said once.
+        let schema = fields.as_ref().map(|_| sections.read_members("/indexed_fields"));
+        let config = Self {
+            fields: fields.unwrap_or_default().into_keys().collect(),
+            schema: schema.unwrap_or_default().into_iter().collect(),
+            has_index_types: sections.has_member("/indexed_types"),
+        };
         Ok(sections.finish(config))
     }
 }
@@ -253,6 +261,19 @@ mod tests {
         assert_eq!(appendable(&dense("Tape", "plain"), immutable), Some(false));
         assert_eq!(appendable("{}", "{}"), Some(true));
         assert_eq!(SegmentState::read(br#"{"version":3,"config":{}}"#).unwrap().value.is_appendable(), None);
+    }
+
+    #[test]
+    fn indexed_fields_are_listed_with_how_they_are_indexed() {
+        let text = br#"{"indexed_fields":{"b":"keyword","a":{"type":"text","phrase_matching":true},"c":[1]},"indexed_types":{}}"#;
+        let config = PayloadIndexConfig::read(text).unwrap();
+        assert_eq!(config.value.fields, ["a", "b", "c"]);
+        assert_eq!(config.value.schema.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(config.value.schema["a"].params["phrase_matching"], true);
+        assert!(config.value.has_index_types);
+        assert_eq!(config.unread.iter().map(|field| field.pointer.as_str()).collect::<Vec<_>>(), ["/indexed_fields/c"]);
+        let none = PayloadIndexConfig::read(br#"{"indexed_fields":7}"#).unwrap();
+        assert_eq!((none.value, none.unread.len()), (PayloadIndexConfig::default(), 1));
     }
 
     #[test]

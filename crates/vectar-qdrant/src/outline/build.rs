@@ -81,6 +81,7 @@ impl OutlineBuilder {
         SnapshotOutline {
             kind,
             bytes: snapshot_bytes,
+            points_live: None,
             written_by: self.fingerprint.conclude(),
             collections,
             aliases,
@@ -225,6 +226,7 @@ impl OutlineBuilder {
                     self.fingerprint.see(VersionSign::IndexTypes);
                 }
                 segment.indexed_fields = config.fields;
+                segment.payload_schema = config.schema;
             }
             SegmentPart::PayloadStorage if identity.path == "payload_storage/config.json" => {
                 let config = self.reader.read(entry, read, GridstoreConfig::read);

@@ -1,6 +1,7 @@
 //! What is in a snapshot, from its headers and small files alone.
 
 mod build;
+mod figures;
 mod reader;
 mod structure;
 mod text;
@@ -20,6 +21,7 @@ use crate::replica::{ReplicaSetState, ShardKind};
 use crate::segment::SegmentState;
 use crate::version::VersionRange;
 
+pub use figures::{CollectionFigures, IdFigures, SegmentFigures, ShardFigures, VectorFigures, WalFigures};
 pub use totals::{ClassTotal, ClassTotals};
 
 /// What is in a snapshot. Serialised, it is what `inspect --json` prints: members are only ever added.
@@ -31,6 +33,9 @@ pub struct SnapshotOutline {
     pub kind: SnapshotKind,
     /// Length of the whole file.
     pub bytes: u64,
+    /// Live points; absent until someone [looks inside](Self::look_inside), and when that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points_live: Option<u64>,
     /// Which versions of Qdrant can have written it.
     pub written_by: VersionRange,
     /// One collection, or in a full snapshot any number of them, in the order of the file. None of unknown kind.
@@ -120,6 +125,12 @@ pub struct CollectionOutline {
     pub file: Option<String>,
     /// Bytes it takes: the length of its file in a full snapshot, else of its shards and root files together.
     pub bytes: u64,
+    /// Live points, summed over its shards; absent until someone [looks inside](SnapshotOutline::look_inside), and when that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points_live: Option<u64>,
+    /// More figures; absent until someone [looks inside](SnapshotOutline::look_inside).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<CollectionFigures>,
     /// Its configuration; a shard snapshot has none.
     pub config: Option<CollectionConfig>,
     /// Shards by key, under custom sharding.
@@ -137,6 +148,12 @@ pub struct ShardOutline {
     pub id: Option<u32>,
     /// Bytes it takes: its segments and its other files, without framing outside of segment tars.
     pub bytes: u64,
+    /// Live points, each id once; absent until someone [looks inside](SnapshotOutline::look_inside), and when that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points_live: Option<u64>,
+    /// More figures; absent until someone [looks inside](SnapshotOutline::look_inside).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<ShardFigures>,
     /// `type` of `shard_config.json`.
     #[serde(rename = "type")]
     pub kind: Option<ShardKind>,
@@ -176,12 +193,21 @@ pub struct SegmentOutline {
     pub bytes: u64,
     /// Bytes of its files with holes expanded.
     pub logical_bytes: u64,
+    /// Live points; absent until someone [looks inside](SnapshotOutline::look_inside), and when that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points_live: Option<u64>,
+    /// More figures; absent until someone [looks inside](SnapshotOutline::look_inside).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<SegmentFigures>,
     /// Whether it takes new points.
     pub appendable: Option<bool>,
     /// `segment.json`.
     pub state: Option<SegmentState>,
     /// Indexed payload fields, by `payload_index/config.json`.
     pub indexed_fields: Vec<String>,
+    /// How they are indexed: all that a shard snapshot says of it. Not part of reports.
+    #[serde(skip)]
+    pub payload_schema: PayloadSchema,
     /// In a partial snapshot, how many files the segment has by its manifest; not all of them need be there.
     pub manifest_files: Option<u64>,
     /// Bytes of its files by class, without framing.
@@ -195,9 +221,12 @@ impl SegmentOutline {
             layout: None,
             bytes: 0,
             logical_bytes: 0,
+            points_live: None,
+            figures: None,
             appendable: None,
             state: None,
             indexed_fields: Vec::new(),
+            payload_schema: PayloadSchema::new(),
             manifest_files: None,
             classes: ClassTotals::default(),
         }

@@ -5,7 +5,10 @@ use std::fmt::{self, Arguments, Display, Formatter, Write};
 use crate::config::{CollectionConfig, VectorConfig};
 use crate::segment::VectorState;
 
-use super::{ClassTotals, CollectionOutline, SegmentOutline, ShardOutline, SnapshotOutline, Unread};
+use super::{
+    ClassTotals, CollectionFigures, CollectionOutline, IdFigures, SegmentFigures, SegmentOutline, ShardFigures,
+    ShardOutline, SnapshotOutline, Unread,
+};
 
 impl Display for SnapshotOutline {
     /// Writes a few lines per collection, shard and segment, then the classes and what could not be read. Names come
@@ -14,6 +17,9 @@ impl Display for SnapshotOutline {
         let mut report = Report { f };
         report.line(format_args!("{} snapshot, {}", self.kind, Bytes(self.bytes)))?;
         report.line(format_args!("Qdrant version {}", self.written_by))?;
+        if let Some(points) = self.points_live {
+            report.line(format_args!("{}", counted_points(points)))?;
+        }
         for collection in &self.collections {
             report.collection(collection)?;
         }
@@ -46,6 +52,9 @@ impl Report<'_, '_> {
         let name = collection.name.as_deref().unwrap_or("(name unknown)");
         let file = prefixed(" in ", collection.file.as_ref());
         self.line(format_args!("collection {name}{file}, {}", Bytes(collection.bytes)))?;
+        if let Some(figures) = &collection.figures {
+            self.collection_figures(collection.points_live, figures)?;
+        }
         if let Some(config) = &collection.config {
             self.config(config)?;
         }
@@ -58,6 +67,50 @@ impl Report<'_, '_> {
             self.line(format_args!("  payload field {name}: {}{tenant}{on_disk}", field.kind))?;
         }
         collection.shards.iter().try_for_each(|shard| self.shard(shard))
+    }
+
+    fn collection_figures(&mut self, points_live: Option<u64>, figures: &CollectionFigures) -> fmt::Result {
+        let points = points_live.map_or_else(|| "live points unknown".to_owned(), counted_points);
+        self.line(format_args!("  {points}{}", ids(&figures.ids)))?;
+        if let Some(bytes) = figures.bytes_per_point {
+            self.line(format_args!("  {} of the snapshot for each point", Bytes(bytes as u64)))?;
+        }
+        let (deleted, unindexed) = (Percent(figures.deleted_share), Percent(figures.unindexed_share));
+        let (wal, reserved) = (Percent(figures.wal_share), Bytes(figures.preallocated_bytes));
+        self.line(format_args!("  {deleted} of the rows are dead, {unindexed} of the vectors have no index"))?;
+        self.line(format_args!("  {wal} of the bytes are WAL; {reserved} of preallocated holes come on top"))
+    }
+
+    fn shard_figures(&mut self, points_live: Option<u64>, figures: &ShardFigures) -> fmt::Result {
+        let points = points_live.map_or_else(|| "live points unknown".to_owned(), counted_points);
+        let superseded = match figures.superseded_rows {
+            0 => String::new(),
+            rows => format!(", {} older rows of them in other segments", Grouped(rows)),
+        };
+        self.line(format_args!("    {points}{superseded}"))?;
+        let Some(wal) = &figures.wal else { return Ok(()) };
+        let range = match (wal.first_operation, wal.last_operation) {
+            (Some(first), Some(last)) => format!("operations {first} to {last}"),
+            _ => "no operations".to_owned(),
+        };
+        let tail = match wal.tail_entries {
+            0 => "all applied".to_owned(),
+            1 => format!("1 of them in no segment yet, naming {}; not counted above", named_points(wal.tail_points)),
+            entries => {
+                format!(
+                    "{} of them in no segment yet, naming {}; not counted above",
+                    Grouped(entries),
+                    named_points(wal.tail_points)
+                )
+            }
+        };
+        self.line(format_args!("    wal: {range}, {tail}"))
+    }
+
+    fn segment_figures(&mut self, points_live: Option<u64>, figures: &SegmentFigures) -> fmt::Result {
+        let points = points_live.map_or_else(|| "live points unknown".to_owned(), counted_points);
+        let (rows, dead) = (Grouped(figures.rows), Grouped(figures.deleted_rows));
+        self.line(format_args!("      {points} in {rows} rows, {dead} dead{}", ids(&figures.ids)))
     }
 
     fn config(&mut self, config: &CollectionConfig) -> fmt::Result {
@@ -112,6 +165,9 @@ impl Report<'_, '_> {
         }
         text += &prefixed(", applied up to ", shard.applied_seq.as_ref());
         self.line(format_args!("{text}"))?;
+        if let Some(figures) = &shard.figures {
+            self.shard_figures(shard.points_live, figures)?;
+        }
         for file in &shard.wal {
             let (stored, logical) = (Bytes(file.bytes), Bytes(file.logical_bytes));
             self.line(format_args!("    wal {}: {stored} of {logical}", file.name))?;
@@ -134,21 +190,32 @@ impl Report<'_, '_> {
             "    segment {}: {layout}, {bytes}, {logical} logical{growth}{version}{manifest}",
             segment.id
         ))?;
+        if let Some(figures) = &segment.figures {
+            self.segment_figures(segment.points_live, figures)?;
+        }
         let Some(state) = &segment.state else { return Ok(()) };
+        // Of how many points there are vectors is known only after a look inside.
+        let figures = segment.figures.iter().flat_map(|figures| &figures.vectors);
+        let of_points =
+            |name: &str| match figures.clone().find(|vector| vector.name == name).and_then(|vector| vector.points) {
+                Some(count) => format!(", of {}", named_points(count)),
+                None => String::new(),
+            };
         for (name, vector) in &state.vectors {
-            self.segment_vector(name, vector)?;
+            self.segment_vector(name, vector, &of_points(name))?;
         }
         for (name, vector) in &state.sparse_vectors {
-            self.line(format_args!("      sparse vector \"{name}\": {}", vector.index.index_type))?;
+            let (index, of_points) = (&vector.index.index_type, of_points(name));
+            self.line(format_args!("      sparse vector \"{name}\": {index}{of_points}"))?;
         }
         Ok(())
     }
 
-    fn segment_vector(&mut self, name: &str, vector: &VectorState) -> fmt::Result {
+    fn segment_vector(&mut self, name: &str, vector: &VectorState, of_points: &str) -> fmt::Result {
         let quantization = vector.quantization_config.as_ref().map(|quantization| quantization.name());
         let quantization = prefixed(", ", quantization.as_ref());
         let (storage, index) = (&vector.storage_type, &vector.index.kind);
-        self.line(format_args!("      vector \"{name}\": {storage}, {index}{quantization}"))
+        self.line(format_args!("      vector \"{name}\": {storage}, {index}{quantization}{of_points}"))
     }
 
     fn classes(&mut self, classes: &ClassTotals) -> fmt::Result {
@@ -194,6 +261,52 @@ impl Display for Bytes {
     }
 }
 
+/// A share of 0 to 1.
+struct Percent(f64);
+
+impl Display for Percent {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} %", self.0 * 100.0)
+    }
+}
+
+/// A number with commas between groups of three digits.
+struct Grouped(u64);
+
+impl Display for Grouped {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                f.write_char(',')?;
+            }
+            f.write_char(digit)?;
+        }
+        Ok(())
+    }
+}
+
+fn named_points(points: u64) -> String {
+    match points {
+        1 => "1 point".to_owned(),
+        points => format!("{} points", Grouped(points)),
+    }
+}
+
+fn counted_points(points: u64) -> String {
+    match points {
+        1 => "1 live point".to_owned(),
+        points => format!("{} live points", Grouped(points)),
+    }
+}
+
+fn ids(ids: &IdFigures) -> String {
+    match (&ids.first, &ids.last) {
+        (Some(first), Some(last)) => format!(", ids {first} to {last}"),
+        _ => String::new(),
+    }
+}
+
 fn prefixed<T: Display>(prefix: &str, value: Option<&T>) -> String {
     value.map(|value| format!("{prefix}{value}")).unwrap_or_default()
 }
@@ -216,7 +329,15 @@ fn or_unknown<T: Display>(value: Option<&T>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Bytes;
+    use super::{Bytes, Grouped};
+
+    #[test]
+    fn numbers_in_groups() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(|number| Grouped(number).to_string()),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
 
     #[test]
     fn sizes_in_words() {

@@ -8,9 +8,30 @@
 //! [`Findings`](crate::Findings).
 
 mod bits;
+mod clocks;
 mod file;
+mod graph;
+mod gridstore;
+mod id_tracker;
+mod live_points;
 mod owner;
+mod payload;
+mod segment;
+mod stored_bitmask;
+mod tally;
+mod vectors;
+mod wal;
 
 pub use bits::Bits;
+pub use clocks::{Clock, Clocks, ShardClocks};
 pub use file::{StorageFiles, StoredFile, Window};
+pub use graph::{EntryPoint, GraphLinksKind, GraphMetadata};
+pub use gridstore::{Gridstore, GridstoreFigures, GridstoreReader, ValueCheck, ValuePlace, ValuePlaces};
+pub use id_tracker::{IdTracker, IdTrackerKind, PointRow, Points};
+pub use live_points::{LivePoint, LivePoints};
 pub use owner::{Owner, OwnerFiles, SnapshotFiles};
+pub use payload::{PayloadReader, PayloadStorage};
+pub use segment::{PointReader, Segment, SegmentStores, Wanted, WantedVectors};
+pub use stored_bitmask::read_stored_bitmask;
+pub use vectors::{QuantizedMetadata, Vector, VectorReader, VectorStorage};
+pub use wal::{Wal, WalEnd, WalEntries, WalEntry, WalOperation, WalSegment};

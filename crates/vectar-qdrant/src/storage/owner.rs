@@ -20,6 +20,14 @@ pub struct Owner {
     pub segment: Option<SegmentId>,
 }
 
+impl Owner {
+    /// What stands before the paths of the owner's shard or collection, for messages.
+    pub fn prefix(&self) -> String {
+        let collection = self.collection_file.as_ref().map_or_else(String::new, |file| format!("{file}!"));
+        self.shard.map_or_else(|| collection.clone(), |shard| format!("{collection}{shard}/"))
+    }
+}
+
 /// The files of a snapshot by their owner.
 #[derive(Debug)]
 pub struct SnapshotFiles<'s, R: ?Sized> {
@@ -42,6 +50,11 @@ impl<'s, R: ReadAt + Send + Sync + ?Sized> SnapshotFiles<'s, R> {
             owners.entry(owner).or_default().insert(identity.path, row);
         }
         Self { source, owners }
+    }
+
+    /// All files.
+    pub fn rows(&self) -> impl Iterator<Item = &'s CatalogueRow> {
+        self.owners.values().flat_map(|files| files.values().copied())
     }
 
     /// All owners of files.

@@ -1,0 +1,103 @@
+//! A segment: its files, its configuration against the collection's, and everything it stores.
+
+use super::{has, missing};
+use crate::config::CollectionConfig;
+use crate::finding::{Finding, FindingLevel, Findings};
+use crate::outline::SegmentOutline;
+use crate::segment::SegmentState;
+use crate::storage::{Gridstore, PayloadStorage, Segment, StorageFiles, VectorStorage};
+
+pub(super) fn audit(
+    files: &dyn StorageFiles,
+    outline: &SegmentOutline,
+    config: Option<&CollectionConfig>,
+    is_partial: bool,
+) -> Findings {
+    let mut findings = Findings::default();
+    // Of a partial snapshot only changed files are there, and none of them need be.
+    if is_partial {
+        return findings;
+    }
+    if !has(files, "version.info") {
+        let consequence = "Qdrant deletes a segment without it when it loads, with a warning in its log: all points of the segment are lost";
+        findings.add(missing("version.info", FindingLevel::DataLoss, consequence));
+    }
+    if !has(files, "segment.json") {
+        let consequence = "Qdrant cannot load the segment";
+        findings.add(missing("segment.json", FindingLevel::Damage, consequence));
+        return findings;
+    }
+    let Some(state) = &outline.state else { return findings };
+    if let Some(config) = config {
+        vectors_by_config(state, config, &mut findings);
+    }
+    match Segment::open(files) {
+        Ok(segment) => stored(files, &segment, &mut findings),
+        Err(error) => findings.add(Finding::unreadable("", &error)),
+    }
+    findings
+}
+
+/// The vectors of the segment are those of the collection.
+fn vectors_by_config(state: &SegmentState, config: &CollectionConfig, findings: &mut Findings) {
+    let mut differs = |what: String| {
+        findings.add(Finding {
+            level: FindingLevel::Damage,
+            object: "segment.json".to_owned(),
+            what,
+            consequence: "Qdrant refuses the segment, or answers searches wrongly".to_owned(),
+            advice: "restore from another backup, or make the snapshot again".to_owned(),
+        });
+    };
+    for (name, vector) in &config.vectors {
+        match state.vectors.get(name) {
+            None => differs(format!("lacks vector {name:?} of the collection")),
+            Some(found) if (found.size, &found.distance) != (vector.size, &vector.distance) => differs(format!(
+                "vector {name:?} has {} dimensions and {}, that of the collection {} and {}",
+                found.size, found.distance, vector.size, vector.distance
+            )),
+            Some(_) => {}
+        }
+    }
+    for name in state.vectors.keys().filter(|name| !config.vectors.contains_key(*name)) {
+        differs(format!("has vector {name:?}, which the collection has not"));
+    }
+    for name in config.sparse_vectors.keys().filter(|name| !state.sparse_vectors.contains_key(*name)) {
+        differs(format!("lacks sparse vector {name:?} of the collection"));
+    }
+}
+
+fn stored(files: &dyn StorageFiles, segment: &Segment<'_>, findings: &mut Findings) {
+    let (state, tracker) = (segment.state(), segment.tracker());
+    tracker.audit(state.version, findings);
+    let (rows, live) = (Some(tracker.rows()), Some(tracker.live_rows()));
+    let is_appendable = state.is_appendable();
+    for (name, vector) in &state.vectors {
+        match VectorStorage::open_dense(files, name, vector) {
+            Ok(storage) => storage.audit(rows, live, is_appendable, findings),
+            Err(error) => findings.add(Finding::unreadable("", &error)),
+        }
+    }
+    for (name, vector) in &state.sparse_vectors {
+        match VectorStorage::open_sparse(files, name, vector) {
+            Ok(storage) => storage.audit(rows, live, is_appendable, findings),
+            Err(error) => findings.add(Finding::unreadable("", &error)),
+        }
+    }
+    match PayloadStorage::open(files, state) {
+        Ok(payload) => payload.audit(live, findings),
+        Err(error) => findings.add(Finding::unreadable("", &error)),
+    }
+    for directory in gridstores(files) {
+        match Gridstore::open(files, &directory) {
+            Ok(store) => store.audit(findings, &mut |_, _| Ok(())),
+            Err(error) => findings.add(Finding::unreadable("", &error)),
+        }
+    }
+}
+
+/// The Gridstores of payload indexes that take new points.
+fn gridstores(files: &dyn StorageFiles) -> Vec<String> {
+    let trackers = files.list("payload_index/").into_iter();
+    trackers.filter_map(|path| path.strip_suffix("/tracker.dat").map(str::to_owned)).collect()
+}

@@ -1,0 +1,106 @@
+//! What is wrong with an id tracker.
+
+use super::{IdTracker, IdTrackerKind, Mapping, disk, immutable, mutable, report, unreadable};
+use crate::error::QdrantError;
+use crate::finding::{FindingLevel, Findings};
+
+impl IdTracker<'_> {
+    /// Adds what is wrong with the tracker. `segment_version` is the version in `segment.json`; no point may be newer.
+    ///
+    /// Opening has looked at every record already; this reads the versions, and compares the files of a disk tracker.
+    pub fn audit(&self, segment_version: Option<u64>, findings: &mut Findings) {
+        findings.append(self.found.clone(), "");
+        if self.duplicate_rows > 0 && self.kind == IdTrackerKind::Mutable {
+            findings.add(report(
+                FindingLevel::Note,
+                mutable::MAPPINGS,
+                format!("{} ids were linked to another row without a delete", self.duplicate_rows),
+                "none: the newer row counts; v1.19.0 and newer may show the older one until they optimize",
+                "nothing",
+            ));
+        }
+        if let Err(error) = self.audit_versions(segment_version, findings) {
+            findings.add(unreadable(&error));
+        }
+        if let Mapping::Disk(disk) = &self.mapping {
+            disk.audit(self.files, self.rows, findings);
+        }
+    }
+
+    fn audit_versions(&self, segment_version: Option<u64>, findings: &mut Findings) -> Result<(), QdrantError> {
+        let object = match self.kind {
+            IdTrackerKind::Empty => return Ok(()),
+            IdTrackerKind::Mutable => mutable::VERSIONS,
+            IdTrackerKind::Immutable | IdTrackerKind::Disk => immutable::VERSIONS,
+        };
+        if self.versions.file().is_none() {
+            self.report_versions_missing(object, findings);
+            return Ok(());
+        }
+        self.audit_versions_len(object, findings);
+        let (mut missing, mut newer, mut newest) = (0_u64, 0_u64, 0);
+        let mut versions = self.versions.in_order();
+        for row in (0..self.rows).filter(|row| self.live.get(*row)) {
+            // Rows are below 2^32 in every tracker.
+            match versions.of(row as u32)? {
+                None => missing += 1,
+                Some(version) if segment_version.is_some_and(|segment| version > segment) => {
+                    newer += 1;
+                    newest = newest.max(version);
+                }
+                Some(_) => {}
+            }
+        }
+        if missing > 0 {
+            findings.add(report(
+                FindingLevel::DataLoss,
+                object,
+                format!("{missing} live points have no version, expected one for each of {} rows", self.rows),
+                "Qdrant drops these points when it loads the segment; they are lost unless the WAL still holds them",
+                "compare the number of points after the restore, or restore another snapshot",
+            ));
+        }
+        if let Some(segment) = segment_version.filter(|_| newer > 0) {
+            findings.add(report(
+                FindingLevel::Suspicious,
+                object,
+                format!("{newer} live points are newer than the segment: version {newest}, expected at most {segment}"),
+                "older copies or operations of these points may be taken for newer ones, or skipped",
+                "check that segment.json and the tracker are of the same snapshot",
+            ));
+        }
+        Ok(())
+    }
+
+    fn report_versions_missing(&self, object: &str, findings: &mut Findings) {
+        let is_mutable = self.kind == IdTrackerKind::Mutable;
+        let has_compact = self.kind == IdTrackerKind::Disk && self.files.open(disk::COMPACT_VERSIONS).is_some();
+        if has_compact || (is_mutable && self.live_points == 0) {
+            return;
+        }
+        let (level, consequence) = if is_mutable {
+            let consequence = "Qdrant drops all points of the segment when it loads it, unless the WAL holds them";
+            (FindingLevel::DataLoss, consequence)
+        } else {
+            (FindingLevel::Damage, "Qdrant refuses the segment")
+        };
+        let what = format!("the file is missing, expected versions of {} rows", self.rows);
+        findings.add(report(level, object, what, consequence, "restore another snapshot"));
+    }
+
+    fn audit_versions_len(&self, object: &str, findings: &mut Findings) {
+        let bytes = self.versions.file().map_or(0, |file| file.len());
+        let expected = self.rows * 8;
+        // A mutable tracker may lag behind: what it lacks is reported for the points that need it.
+        let is_behind = self.kind == IdTrackerKind::Mutable && bytes.is_multiple_of(8) && bytes < expected;
+        if bytes != expected && !is_behind {
+            findings.add(report(
+                FindingLevel::Suspicious,
+                object,
+                format!("{bytes} bytes, expected {expected} for {} rows", self.rows),
+                "none for the points that have a version",
+                "check that the files of the tracker are of the same snapshot",
+            ));
+        }
+    }
+}

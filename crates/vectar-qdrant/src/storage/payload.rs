@@ -1,0 +1,158 @@
+//! Payloads of a segment.
+//!
+//! `payload_storage/` is a [`Gridstore`] whose slot is the row and whose value is a compact JSON object
+//! (`qdrant v1.19.0 lib/segment/src/payload_storage/mmap_payload_storage.rs`). A row without a payload may have no slot, or `{}`.
+//! Up to v1.15 payloads could lie in RocksDB instead; those cannot be read.
+//!
+//! # Numbers and order
+//!
+//! The server keeps numbers as `serde_json` does without `arbitrary_precision`: an integer as `i64` or `u64`, everything else as the
+//! `f64` it parses to; and it wrote the text from these. So there is no longer number in it that parsing here could cut: on the real
+//! snapshots in the tests each number of each payload, parsed and written again, is the same text, and all sample payloads equal the
+//! server's answers.
+//!
+//! The order of members is another matter: the server keeps the order in which the client sent them (it is built with
+//! `preserve_order`), and the text has it. [`PayloadReader::payload`] gives a map that is sorted by name unless the program turns that
+//! feature on: equal as a value, not as text. Who writes payloads out as the server does copies [`PayloadReader::json`].
+
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+use super::bits::Bits;
+use super::file::StorageFiles;
+use super::gridstore::{Gridstore, GridstoreFigures, GridstoreReader};
+use crate::error::{QdrantError, brief};
+use crate::finding::Findings;
+use crate::segment::{PayloadStorageKind, SegmentState};
+
+/// Where the Gridstore lies in a segment.
+const DIRECTORY: &str = "payload_storage";
+
+/// The payload of a row without one.
+const EMPTY: &[u8] = b"{}";
+
+/// Deepest nesting that `serde_json`, and with it the server, reads.
+const DEPTH_MAX: usize = 127;
+
+/// The payloads of a segment.
+#[derive(Debug)]
+pub struct PayloadStorage<'f> {
+    store: Gridstore<'f>,
+}
+
+impl<'f> PayloadStorage<'f> {
+    /// Opens the payloads of the segment whose files these are and whose `segment.json` says `state`.
+    ///
+    /// # Errors
+    /// [`QdrantError::NotReadable`] for payloads in RocksDB; else as [`Gridstore::open`].
+    pub fn open(files: &'f dyn StorageFiles, state: &SegmentState) -> Result<Self, QdrantError> {
+        let not_readable = |what: String| Err(QdrantError::NotReadable { path: DIRECTORY.to_owned(), what });
+        match &state.payload_storage {
+            Some(PayloadStorageKind::Mmap | PayloadStorageKind::InRamMmap) | None => {
+                Ok(Self { store: Gridstore::open(files, DIRECTORY)? })
+            }
+            Some(kind @ (PayloadStorageKind::InMemory | PayloadStorageKind::OnDisk)) => {
+                not_readable(format!("payloads of the kind {kind} are in RocksDB, which cannot be read"))
+            }
+            Some(PayloadStorageKind::Other(kind)) => {
+                not_readable(format!("payloads of the kind {:?} are not known", brief(kind)))
+            }
+        }
+    }
+
+    /// Rows that have or had a payload; rows behind have none.
+    pub fn rows(&self) -> u64 {
+        self.store.slots()
+    }
+
+    /// What the payloads weigh. See [`Gridstore::figures`].
+    ///
+    /// # Errors
+    /// As [`Gridstore::figures`].
+    pub fn figures(&self) -> Result<GridstoreFigures, QdrantError> {
+        self.store.figures()
+    }
+
+    /// A reader. Each thread takes its own; cheapest in ascending order of rows.
+    pub fn reader(&self) -> PayloadReader<'_> {
+        PayloadReader { values: self.store.reader() }
+    }
+
+    /// Looks at every payload and every block. `live` marks the rows that are not deleted, when that is known.
+    pub fn audit(&self, live: Option<&Bits>, findings: &mut Findings) {
+        self.store.audit_rows(live, findings, &mut |_, value| check_object(value));
+    }
+}
+
+/// Reads payloads row by row.
+#[derive(Debug)]
+pub struct PayloadReader<'r> {
+    values: GridstoreReader<'r>,
+}
+
+impl PayloadReader<'_> {
+    /// The JSON text as it is stored; `{}` for a row without a payload. It is not parsed, so it may be anything in a damaged file.
+    ///
+    /// # Errors
+    /// [`QdrantError::FileDamaged`] when the value cannot be read.
+    pub fn json(&mut self, row: u32) -> Result<&[u8], QdrantError> {
+        Ok(self.values.value(row.into())?.unwrap_or(EMPTY))
+    }
+
+    /// The payload of a row, parsed; empty for a row without one. It costs up to some thirty times its text for a moment.
+    ///
+    /// # Errors
+    /// [`QdrantError::FileDamaged`] when the value cannot be read or is no JSON object.
+    pub fn payload(&mut self, row: u32) -> Result<Map<String, Value>, QdrantError> {
+        let text = self.json(row)?;
+        serde_json::from_slice(text).map_err(|error| QdrantError::FileDamaged {
+            path: DIRECTORY.to_owned(),
+            offset: 0,
+            what: format!("the payload of row {row} is no JSON object: {}", brief(&error)),
+        })
+    }
+}
+
+/// Checks that these bytes are a JSON object that the server can read, without building it.
+fn check_object(value: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(value).map_err(|error| format!("the payload is not UTF-8: {error}"))?;
+    if !text.trim_start().starts_with('{') {
+        return Err("the payload is no JSON object".to_owned());
+    }
+    // Skipping has no limit of depth, parsing has. Most payloads cannot be so deep, and for the others it is parsed.
+    let openings = value.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    let parsed = match openings <= DEPTH_MAX {
+        true => serde_json::from_str::<IgnoredAny>(text).map(|_| ()),
+        false => serde_json::from_str::<Map<String, Value>>(text).map(|_| ()),
+    };
+    parsed.map_err(|error| format!("the payload is not JSON: {}", brief(&error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_the_server_can_read_and_nothing_else() {
+        let deep = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        let long = format!("{{\"a\":[{}[]]}}", "[],".repeat(1000));
+        for text in ["{}", r#"{"a":[1,-2.5e300,"ž"]}"#, &deep(126), &long] {
+            check_object(text.as_bytes()).unwrap();
+            serde_json::from_str::<Map<String, Value>>(text).unwrap();
+        }
+        for text in ["", "[]", "7", "\0\0\0", "{", r#"{"a":}"#, r#"{"a":1}x"#, &deep(127), &deep(100_000)] {
+            check_object(text.as_bytes()).unwrap_err();
+            serde_json::from_str::<Map<String, Value>>(text).unwrap_err();
+        }
+        check_object(b"{\"a\":\"\xff\"}").unwrap_err();
+    }
+
+    #[test]
+    fn payloads_in_rocksdb_are_said_to_be() {
+        for kind in ["in_memory", "on_disk", "tape"] {
+            let state = SegmentState { payload_storage: Some(kind.to_owned().into()), ..SegmentState::default() };
+            let files = std::collections::BTreeMap::new();
+            assert!(matches!(PayloadStorage::open(&files, &state), Err(QdrantError::NotReadable { .. })), "{kind}");
+        }
+    }
+}
