@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, sync::Mutex};
 
-use vectar_qdrant::{BodyPath, BodySize, Class, Classifier, SnapshotOutline};
+use vectar_qdrant::{BodyPath, BodySize, Class, Classifier, PointId, QdrantError, SegmentId, SnapshotOutline};
 use vectar_repository::{
     ChunkReader, Placed, RecipeWalker, RepositoryError,
     format::{
@@ -79,11 +79,8 @@ impl<'e> Content<'e> {
     pub fn outline(&self) -> Result<(SnapshotOutline, Catalogue), Error> {
         let listed = self.catalogue()?;
         let mut outline = SnapshotOutline::build(&listed, |row| read_small(self, row));
-        let subject = match self {
-            Self::File(file) => &describe_file(file, &outline),
-            Self::Backup(backup) => &backup.record.subject,
-        };
-        name_parts(&mut outline, subject);
+        let subject = subject_of(self, &outline);
+        name_parts(&mut outline, &subject);
         Ok((outline, listed))
     }
 
@@ -173,6 +170,37 @@ impl<'e> Content<'e> {
         }
     }
 
+    /// The error of the repository that hides behind what a reader took for damage, if there is one.
+    ///
+    /// # Errors
+    /// That one.
+    pub(crate) fn check_failure(&self) -> Result<(), Error> {
+        self.repository_failure().map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Why a segment could not be read: the repository's own error, or what is wrong with the segment.
+    pub(crate) fn segment_failed(&self, segment: &SegmentId, source: QdrantError) -> Error {
+        self.stored_failed(format!("segment {segment}"), source)
+    }
+
+    /// Why the ids of points could not be read.
+    pub(crate) fn ids_failed(&self, source: QdrantError) -> Error {
+        self.stored_failed("the ids of its points".to_owned(), source)
+    }
+
+    /// Why a point could not be read.
+    pub(crate) fn point_failed(&self, id: &PointId, source: QdrantError) -> Error {
+        self.stored_failed(format!("point {id}"), source)
+    }
+
+    /// Why something in it could not be read.
+    pub(crate) fn stored_failed(&self, what: String, source: QdrantError) -> Error {
+        match self.repository_failure() {
+            Some(error) => error.into(),
+            None => Error::NotReadable { snapshot: self.name(), what, source },
+        }
+    }
+
     fn repository_failure(&self) -> Option<RepositoryError> {
         match self {
             Self::File(_) => None,
@@ -251,8 +279,16 @@ pub fn class_of(row: &CatalogueRow) -> Option<Class> {
     (row.role != RowRole::Archive && !is_directory).then(|| label().class)
 }
 
+/// What is known of a snapshot that it does not say itself: from the backup's record, or from the name and directory of the file.
+pub(crate) fn subject_of(content: &Content<'_>, outline: &SnapshotOutline) -> Subject {
+    match content {
+        Content::File(file) => describe_file(file, outline),
+        Content::Backup(backup) => backup.record.subject.clone(),
+    }
+}
+
 /// Gives the only collection and the only shard of a snapshot the name and the number that the snapshot itself does not say.
-fn name_parts(outline: &mut SnapshotOutline, subject: &Subject) {
+pub(crate) fn name_parts(outline: &mut SnapshotOutline, subject: &Subject) {
     let [collection] = &mut outline.collections[..] else { return };
     if collection.name.is_none() {
         collection.name.clone_from(&subject.collection);

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use vectar_qdrant::QdrantError;
+use vectar_qdrant::{FilterError, QdrantError};
 use vectar_repository::RepositoryError;
 use vectar_tar::TarError;
 
@@ -181,6 +181,56 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// Something inside of a snapshot cannot be read.
+    #[error("cannot read {what} of {snapshot}")]
+    NotReadable {
+        /// The snapshot.
+        snapshot: String,
+        /// What was to be read.
+        what: String,
+        /// What is wrong with it.
+        #[source]
+        source: QdrantError,
+    },
+    /// The snapshot has no such collection.
+    #[error("{snapshot} holds no collection {collection:?}")]
+    CollectionNotFound {
+        /// The snapshot.
+        snapshot: String,
+        /// The name that was asked for.
+        collection: String,
+        /// Names that are there.
+        known: Vec<String>,
+    },
+    /// The snapshot has no such shard.
+    #[error("{snapshot} holds no shard {shard}")]
+    ShardNotFound {
+        /// The snapshot.
+        snapshot: String,
+        /// The number that was asked for.
+        shard: u32,
+        /// Numbers that are there.
+        known: Vec<u32>,
+    },
+    /// Nothing in a file looks like a snapshot of Qdrant.
+    #[error("{name} is no Qdrant snapshot that vectar knows")]
+    NoSnapshot {
+        /// The file or backup.
+        name: String,
+    },
+    /// The points of a partial snapshot were asked for.
+    #[error("{name} is a partial snapshot, so its points cannot be told")]
+    PartialSnapshot {
+        /// The file or backup.
+        name: String,
+    },
+    /// A filter is not one, or says what cannot be evaluated as the server does it.
+    #[error("the filter cannot be used")]
+    FilterInvalid {
+        /// Why.
+        #[source]
+        source: FilterError,
+    },
     /// No pack has an id that begins like that.
     #[error("no pack has an id that begins with {name:?}")]
     PackNotFound {
@@ -250,11 +300,19 @@ impl Error {
             | Self::EntryPathInvalid { .. }
             | Self::EntryNotExpandable { .. }
             | Self::PackAmbiguous { .. }
+            | Self::NotReadable { .. }
+            | Self::NoSnapshot { .. }
+            | Self::PartialSnapshot { .. }
+            | Self::FilterInvalid { .. }
             | Self::OptionInvalid { .. } => ErrorKind::FixInput,
             Self::OthersActive { .. } => ErrorKind::Retry,
             Self::KeepFree { .. } => ErrorKind::NoSpace,
             Self::RebuiltWrong { .. } => ErrorKind::RepositoryDamaged,
-            Self::BackupNotFound { .. } | Self::EntryNotFound { .. } | Self::PackNotFound { .. } => ErrorKind::NotFound,
+            Self::BackupNotFound { .. }
+            | Self::EntryNotFound { .. }
+            | Self::CollectionNotFound { .. }
+            | Self::ShardNotFound { .. }
+            | Self::PackNotFound { .. } => ErrorKind::NotFound,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::ThreadLost { .. } => ErrorKind::OurBug,
         }

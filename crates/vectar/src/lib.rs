@@ -47,22 +47,32 @@ pub mod retention;
 mod salvage;
 
 // Looking and choosing.
+pub mod compat;
 pub mod content;
 pub mod debug;
+mod deep;
+pub mod diff;
+pub mod explain;
 mod find;
+mod inside;
 mod near;
+mod point_changes;
+pub mod points;
 pub mod select;
 pub mod stats;
 pub mod status;
 
 pub use content::{Content, class_of};
 pub use copy::{CopyOutcome, copy};
+pub use deep::{outline_deep, verify_deep};
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind};
 pub use find::{Found, Search, find};
 pub use ingest::{IngestOptions, IngestOutcome, Rehearsal, ingest};
+pub use inside::{Inside, ShardFiles, WalTail};
 pub use observer::{CancelToken, Observer, Silent};
 pub use place::{init, init_in, open};
+pub use point_changes::{PointChange, PointChangeKind, PointChanges, point_changes};
 pub use rebuild::{Nowhere, Rebuilt, Target, rebuild};
 pub use restore::{
     EntryOptions, RestoreOptions, Restored, entry_to_file, restore_to_file, restore_to_stream, salvage_to_file,
@@ -72,7 +82,10 @@ pub use source::Source;
 
 // What callers of the engine need from the layers below, so that they depend on this crate alone.
 pub use vectar_backend::StorageProbe;
-pub use vectar_qdrant::{Class, SnapshotKind, SnapshotOutline};
+pub use vectar_qdrant::{
+    CHECKSUM_SUFFIX, Class, Finding, FindingLevel, Findings, PointId, QdrantErrorKind, QdrantVersion, SnapshotKind,
+    SnapshotOutline, VersionRange, compat as qdrant_compat,
+};
 pub use vectar_repository::format::{
     annotation::Change,
     event::{Event, Proof},
