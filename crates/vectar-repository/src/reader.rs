@@ -388,6 +388,12 @@ impl<'r> ChunkReader<'r> {
 }
 
 impl ReadRun {
+    /// Bytes that the read takes.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
     fn takes(&self, next: &ChunkLocation) -> bool {
         let is_near = self.chunks.last().is_some_and(|(_, last)| last.is_near(next));
         next.pack == self.pack && is_near && next.record_range().end.saturating_sub(self.range.start) <= RUN_BYTES_MAX

@@ -205,6 +205,11 @@ impl Target for TemporaryFile {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all(bytes).map_err(target_failed("write", &self.path))
     }
+
+    /// Beside the file: there is room for the snapshot there.
+    fn spill_directory(&self) -> PathBuf {
+        directory_of(&self.path).to_owned()
+    }
 }
 
 /// Refuses a name that is taken. With `force` a file or a link may be replaced; a device or a directory never is.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use vectar_chunk::{ChunkId, NodeId};
 use vectar_qdrant::Class;
 use vectar_repository::{
-    Ingest, NodeWriter, RepositoryError, Stored,
+    Ingest, NodeSink, NodeWriter, RepositoryError, Stored,
     format::{
         config::NodeCut,
-        node::RecipeItem,
+        node::{RecipeItem, RecipeNode},
         record::{ClassSpace, Space},
     },
 };
@@ -22,20 +22,22 @@ use super::{
 pub(super) struct Assembler<'r> {
     ingest: Ingest<'r>,
     node_cut: NodeCut,
-    levels: Vec<Level>,
-    body: Option<NodeWriter>,
+    levels: Vec<List>,
+    body: Option<List>,
+    shares_rows: bool,
     figures: Figures,
 }
 
-/// A tar level whose end has not come. Its list waits for its framing: where a piece lies is known only once the chunk that
-/// holds it was cut, so whatever follows the piece waits too. A chunk of framing bounds how much that can be.
-struct Level {
-    list: NodeWriter,
+/// The list of a tar level, or of a body, whose end has not come. Some of its bytes are gathered into chunks of their own: framing in a
+/// level, loose bytes in a body. Where such a piece lies is known only once the chunk that holds it was cut, so whatever follows
+/// the piece waits too. The dissector bounds how much that can be.
+struct List {
+    writer: NodeWriter,
     waiting: VecDeque<Waiting>,
 }
 
 enum Waiting {
-    Framing(u64),
+    Gathered(u64),
     Item(RecipeItem),
 }
 
@@ -56,9 +58,9 @@ pub(super) struct Assembled<'r> {
 }
 
 impl<'r> Assembler<'r> {
-    pub(super) fn new(ingest: Ingest<'r>, node_cut: NodeCut) -> Self {
-        let levels = vec![Level::new(node_cut)];
-        Self { ingest, node_cut, levels, body: None, figures: Figures::default() }
+    pub(super) fn new(ingest: Ingest<'r>, node_cut: NodeCut, shares_rows: bool) -> Self {
+        let levels = vec![List::new(node_cut)];
+        Self { ingest, node_cut, levels, body: None, shares_rows, figures: Figures::default() }
     }
 
     /// Takes the next batch.
@@ -69,15 +71,18 @@ impl<'r> Assembler<'r> {
         batch.steps.into_iter().try_for_each(|step| match step {
             WorkedStep::Chunk { class, len, outcome } => {
                 let item = self.settle(class, len, outcome)?.item(0, len);
-                self.body
-                    .as_mut()
-                    .expect("a chunk step lies between begin and end of a body")
-                    .push(item, &mut self.ingest)
+                self.extend_body(item)
             }
             WorkedStep::FramingChunk { len, outcome } => {
                 let settled = self.settle(Class::Framing, len, outcome)?;
-                self.level().place_framing(&settled, len);
+                self.level().place(&settled, len);
                 self.release()
+            }
+            WorkedStep::LooseChunk { class, len, outcome } => {
+                let settled = self.settle(class, len, outcome)?;
+                let body = self.body.as_mut().expect("a chunk step lies between begin and end of a body");
+                body.place(&settled, len);
+                body.release(&mut self.ingest)
             }
             WorkedStep::Other(step) => self.follow(step),
         })
@@ -89,20 +94,45 @@ impl<'r> Assembler<'r> {
     /// The repository refused the last nodes.
     pub(super) fn finish(mut self) -> Result<Assembled<'r>, RepositoryError> {
         let level = self.levels.pop().expect("the outermost level is never left");
-        let covered = level.list.len();
-        let root = level.list.finish_root(&mut self.ingest)?;
+        let covered = level.writer.len();
+        let root = level.writer.finish_root(&mut self.ingest)?;
         Ok(Assembled { ingest: self.ingest, root, covered, space: self.figures.into_space() })
     }
 
     fn follow(&mut self, step: Step) -> Result<(), RepositoryError> {
         match step {
-            Step::BeginBody => self.body = Some(NodeWriter::new(self.node_cut)),
+            Step::BeginBody => self.body = Some(List::new(self.node_cut)),
+            Step::Copy { chunk, start, len, class } => {
+                if self.ingest.rely_on(&chunk)? == Stored::New {
+                    return Err(missing(&chunk));
+                }
+                self.figures.class(class).bytes += u64::from(len);
+                self.figures.chunks += 1;
+                return self.extend_body(RecipeItem::Copy { chunk, start, len });
+            }
+            Step::Loose { len } => {
+                self.body.as_mut().expect("loose bytes lie between begin and end of a body").wait(len);
+                return Ok(());
+            }
             Step::EndBody { digest } => {
-                let list = self.body.take().expect("a body ends after it began");
+                let list = self.body.take().expect("a body ends after it began").writer;
                 let len = list.len();
-                let items = list.finish(&mut self.ingest)?;
-                if let (Some(digest), [RecipeItem::Node { node, .. }]) = (digest, &items[..]) {
-                    self.ingest.add_body(digest, *node, len);
+                let mut items = list.finish(&mut self.ingest)?;
+                if let Some(digest) = digest.filter(|_| len > 0) {
+                    let node = match &items[..] {
+                        [RecipeItem::Node { node, .. }] => Some(*node),
+                        // A digest stands for a node, so a body of a few items gets one too: with rows shared, the same body could
+                        // otherwise be cut in another way the next time.
+                        _ if self.shares_rows => {
+                            let node = self.ingest.store(&RecipeNode { items: std::mem::take(&mut items) })?;
+                            items = vec![RecipeItem::Node { node, len }];
+                            Some(node)
+                        }
+                        _ => None,
+                    };
+                    if let Some(node) = node {
+                        self.ingest.add_body(digest, node, len);
+                    }
                 }
                 self.append(items);
             }
@@ -111,19 +141,27 @@ impl<'r> Assembler<'r> {
                 self.figures.class(class).bytes += len;
                 self.append([RecipeItem::Node { node, len }]);
             }
-            Step::EnterArchive => self.levels.push(Level::new(self.node_cut)),
+            Step::EnterArchive => self.levels.push(List::new(self.node_cut)),
             Step::LeaveArchive => {
                 let level = self.levels.pop().expect("an archive is left after it was entered");
-                let items = level.list.finish(&mut self.ingest)?;
+                let items = level.writer.finish(&mut self.ingest)?;
                 self.append(items);
             }
-            Step::Framing { len } => self.level().wait_for_framing(len),
-            Step::Chunk { .. } | Step::FramingChunk { .. } => unreachable!("workers turn chunk steps into worked ones"),
+            Step::Framing { len } => self.level().wait(len),
+            Step::Chunk { .. } | Step::FramingChunk { .. } | Step::LooseChunk { .. } => {
+                unreachable!("workers turn chunk steps into worked ones")
+            }
         }
         self.release()
     }
 
-    fn level(&mut self) -> &mut Level {
+    fn extend_body(&mut self, item: RecipeItem) -> Result<(), RepositoryError> {
+        let body = self.body.as_mut().expect("a chunk step lies between begin and end of a body");
+        body.waiting.push_back(Waiting::Item(item));
+        body.release(&mut self.ingest)
+    }
+
+    fn level(&mut self) -> &mut List {
         self.levels.last_mut().expect("the outermost level is never left")
     }
 
@@ -134,11 +172,7 @@ impl<'r> Assembler<'r> {
     /// Moves what no longer waits into the list of the current level.
     fn release(&mut self) -> Result<(), RepositoryError> {
         let level = self.levels.last_mut().expect("the outermost level is never left");
-        while let Some(Waiting::Item(_)) = level.waiting.front() {
-            let Some(Waiting::Item(item)) = level.waiting.pop_front() else { break };
-            level.list.push(item, &mut self.ingest)?;
-        }
-        Ok(())
+        level.release(&mut self.ingest)
     }
 
     /// Stores a chunk if it is new, and counts it.
@@ -164,12 +198,13 @@ impl<'r> Assembler<'r> {
         match stored {
             Stored::Known => Ok(Settled::Chunk(id)),
             // Its pack was marked between the worker's look and ours, and the bytes are gone from memory.
-            Stored::New => Err(RepositoryError::ChunkMissing {
-                kind: vectar_repository::format::pack::RecordKind::Chunk,
-                id: *id.as_bytes(),
-            }),
+            Stored::New => Err(missing(&id)),
         }
     }
+}
+
+fn missing(chunk: &ChunkId) -> RepositoryError {
+    RepositoryError::ChunkMissing { kind: vectar_repository::format::pack::RecordKind::Chunk, id: *chunk.as_bytes() }
 }
 
 /// A chunk that has its place.
@@ -191,31 +226,40 @@ impl Settled {
     }
 }
 
-impl Level {
+impl List {
     fn new(cut: NodeCut) -> Self {
-        Self { list: NodeWriter::new(cut), waiting: VecDeque::new() }
+        Self { writer: NodeWriter::new(cut), waiting: VecDeque::new() }
     }
 
-    fn wait_for_framing(&mut self, len: u64) {
+    fn wait(&mut self, len: u64) {
         match self.waiting.back_mut() {
-            Some(Waiting::Framing(waiting)) => *waiting += len,
-            _ => self.waiting.push_back(Waiting::Framing(len)),
+            Some(Waiting::Gathered(waiting)) => *waiting += len,
+            _ => self.waiting.push_back(Waiting::Gathered(len)),
         }
     }
 
-    /// Gives the `len` bytes of a framing chunk to the pieces that wait first.
-    fn place_framing(&mut self, chunk: &Settled, len: u64) {
+    /// Moves what no longer waits into the list.
+    fn release(&mut self, ingest: &mut Ingest<'_>) -> Result<(), RepositoryError> {
+        while let Some(Waiting::Item(_)) = self.waiting.front() {
+            let Some(Waiting::Item(item)) = self.waiting.pop_front() else { break };
+            self.writer.push(item, ingest)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the `len` bytes of a chunk to the pieces that wait first.
+    fn place(&mut self, chunk: &Settled, len: u64) {
         let mut placed = VecDeque::new();
         let mut start = 0;
         while start < len {
-            match self.waiting.pop_front().expect("no more framing is cut than was announced") {
+            match self.waiting.pop_front().expect("no more is cut than was announced") {
                 Waiting::Item(item) => placed.push_back(Waiting::Item(item)),
-                Waiting::Framing(wanted) => {
+                Waiting::Gathered(wanted) => {
                     let piece = wanted.min(len - start);
                     placed.push_back(Waiting::Item(chunk.item(start, piece)));
                     start += piece;
                     if piece < wanted {
-                        self.waiting.push_front(Waiting::Framing(wanted - piece));
+                        self.waiting.push_front(Waiting::Gathered(wanted - piece));
                     }
                 }
             }

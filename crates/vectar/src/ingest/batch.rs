@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use vectar_chunk::{BodyDigest, CodecHint, NodeId};
+use vectar_chunk::{BodyDigest, ChunkId, CodecHint, NodeId};
 use vectar_qdrant::Class;
 use vectar_repository::PackId;
 
@@ -31,6 +31,12 @@ pub(super) enum Step {
     KnownBody { node: NodeId, len: u64, class: Class, packs: Vec<PackId> },
     /// The next chunk of the current body.
     Chunk { range: Range<usize>, class: Class, hint: CodecHint },
+    /// The next bytes of the current body are these of a chunk that is stored already; they were compared.
+    Copy { chunk: ChunkId, start: u32, len: u32, class: Class },
+    /// `len` bytes of the current body lie here; the chunk that holds them, with others of the body, follows later.
+    Loose { len: u64 },
+    /// The next chunk of the current body's loose bytes.
+    LooseChunk { range: Range<usize>, class: Class, hint: CodecHint },
     /// A nested archive begins.
     EnterArchive,
     /// It ends; all its framing has been cut.

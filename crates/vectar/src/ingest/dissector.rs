@@ -4,14 +4,20 @@
 //! it is sound, one reference replaces it and no byte of it is cut, hashed again or compressed. Almost every body of a snapshot
 //! fits, because Qdrant's files are 32 MiB long at most, `matrix.dat` excepted.
 
+use std::{collections::HashMap, ops::Range};
 use vectar_chunk::{BodyHasher, CutParameters, Cutter};
-use vectar_qdrant::{BodyLabel, BodyPath, BodySize, Class, Classifier, SMALL_JSON_BYTES_MAX};
+
+use vectar_qdrant::{
+    BodyLabel, BodyPath, BodySize, Class, Classifier, SMALL_JSON_BYTES_MAX, SegmentId,
+    storage::{StoredFile, ValuePlaces},
+};
 use vectar_repository::ChunkReader;
-use vectar_tar::{BodyHead, CatalogueRow, RowRole, SplitSink};
+use vectar_tar::{BodyHead, CatalogueRow, ExpandedBody, RowRole, SparseMap, SplitSink};
 
 use super::{
     batch::{Batch, Step},
     body_cutter::{BodyCutter, codec_hint},
+    rows::{OpenRows, RowIndexes, RowKind, StepSink, Units},
 };
 use crate::error::Error;
 
@@ -57,6 +63,9 @@ pub(super) struct Dissector<'d, Q> {
     body: Option<OpenBody>,
     framing: Vec<FramingStream>,
     seen: Seen,
+    rows: Option<RowIndexes<'d>>,
+    /// The trackers of the segment at hand, by path: they lie before the pages whose values they place.
+    trackers: Trackers,
 }
 
 /// The framing of one level that is not cut yet.
@@ -80,13 +89,30 @@ struct OpenBody {
     window: Vec<u8>,
     buffered: bool,
     cutter: BodyCutter,
+    /// Where `window` begins among its bytes.
+    offset: u64,
+    rows: Option<OpenRows>,
+    sparse: Option<SparseMap>,
+}
+
+/// The values of the segment at hand by the path of their tracker.
+#[derive(Debug, Default)]
+struct Trackers {
+    segment: Option<(Option<String>, Option<u32>, Option<SegmentId>)>,
+    values: HashMap<String, ValuePlaces>,
 }
 
 impl<'d, Q: BatchQueue> Dissector<'d, Q> {
-    pub(super) fn new(cut: CutParameters, classifier: Classifier, reader: &'d ChunkReader<'d>, queue: Q) -> Self {
+    pub(super) fn new(
+        cut: CutParameters,
+        classifier: Classifier,
+        reader: &'d ChunkReader<'d>,
+        rows: Option<RowIndexes<'d>>,
+        queue: Q,
+    ) -> Self {
         let framing = vec![FramingStream::new(&cut)];
-        let (batch, seen) = (Batch::default(), Seen::default());
-        Self { cut, classifier, reader, queue, batch, body: None, framing, seen }
+        let (batch, seen, trackers) = (Batch::default(), Seen::default(), Trackers::default());
+        Self { cut, classifier, reader, queue, batch, body: None, framing, seen, rows, trackers }
     }
 
     /// Cuts what is left of the outermost framing and hands over the last batch.
@@ -132,6 +158,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         let len = head.stored_len.unwrap_or(u64::MAX);
         let sparse = head.entry().and_then(|entry| entry.sparse.as_deref());
         let cutter = BodyCutter::new(&label, &self.cut, sparse);
+        let rows = self.open_rows(&label, sparse, len);
         OpenBody {
             learns: self.classifier.wants(&path, size),
             describes: label.class == Class::SmallJson && size.stored_bytes <= SMALL_JSON_BYTES_MAX,
@@ -143,10 +170,56 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
             label,
             row,
             cutter,
+            offset: 0,
+            rows,
+            sparse: sparse.cloned(),
+        }
+    }
+
+    /// What is needed to look for the rows of a body; `None` when there is nothing to find them in.
+    fn open_rows(&mut self, label: &BodyLabel, sparse: Option<&SparseMap>, len: u64) -> Option<OpenRows> {
+        let rows = self.rows.as_mut()?;
+        if let Some(segment) = &label.identity.segment {
+            rows.meet_segment(segment.as_str());
+        }
+        if rows.is_empty() {
+            return None;
+        }
+        let kind = RowKind::of(label)?;
+        let values = RowKind::tracker_path(label).and_then(|path| self.trackers.values.get(&path));
+        let units = Units::of(label, sparse, len, values)?;
+        Some(OpenRows::new(kind, units, label, codec_hint(label), &self.cut))
+    }
+
+    /// Remembers where values lie, for the pages that follow their tracker.
+    fn note_tracker(&mut self, body: &OpenBody) {
+        let identity = &body.label.identity;
+        if self.rows.is_none()
+            || identity.segment.is_none()
+            || !identity.path.ends_with("/tracker.dat")
+            || !body.buffered
+        {
+            return;
+        }
+        let segment = Some((identity.collection_file.clone(), identity.shard, identity.segment.clone()));
+        if self.trackers.segment != segment {
+            self.trackers = Trackers { segment, values: HashMap::new() };
+        }
+        let stored = &body.window[..];
+        let tracker = match &body.sparse {
+            Some(map) => StoredFile::new(&identity.path, ExpandedBody::new(map, stored)),
+            None => StoredFile::new(&identity.path, stored),
+        };
+        // A tracker that cannot be read costs space and nothing else.
+        if let Ok(values) = ValuePlaces::read(tracker) {
+            self.trackers.values.insert(identity.path.clone(), values);
         }
     }
 
     fn cut_body(&mut self, body: &mut OpenBody, at_end: bool) -> Result<(), Error> {
+        if let Some(rows) = body.rows.take() {
+            return self.share_body(body, rows, at_end);
+        }
         let (class, hint) = (body.label.class, codec_hint(&body.label));
         let mut start = 0;
         while let Some(len) = body.cutter.next_cut(&body.window[start..], at_end) {
@@ -158,6 +231,36 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         Ok(())
     }
 
+    /// As [`cut_body`](Self::cut_body), and looks for the rows of what is not stored yet.
+    fn share_body(&mut self, body: &mut OpenBody, mut rows: OpenRows, at_end: bool) -> Result<(), Error> {
+        let mut indexes = self.rows.take().expect("rows are open only while there is an index");
+        let (class, hint) = (body.label.class, codec_hint(&body.label));
+        let window = std::mem::take(&mut body.window);
+        let mut pieces: Vec<Range<usize>> = Vec::new();
+        let mut start = 0;
+        while let Some(len) = body.cutter.next_cut(&window[start..], at_end) {
+            let piece = start..start + len;
+            start += len;
+            let bytes = &window[piece.clone()];
+            if vectar_chunk::fill_byte(bytes).is_none() && !indexes.is_known(bytes)? {
+                pieces.push(piece);
+                continue;
+            }
+            rows.share((&window, body.offset), &std::mem::take(&mut pieces), &mut indexes, self)?;
+            let range = self.batch.hold(bytes);
+            self.step(Step::Chunk { range, class, hint })?;
+        }
+        rows.share((&window, body.offset), &pieces, &mut indexes, self)?;
+        if at_end {
+            rows.finish(self)?;
+        }
+        body.window = window;
+        body.window.drain(..start);
+        body.offset += start as u64;
+        (body.rows, self.rows) = (Some(rows), Some(indexes));
+        Ok(())
+    }
+
     /// Replaces a buffered body by one reference if it is known and sound.
     fn known_body(&mut self, body: &OpenBody, digest: vectar_chunk::BodyDigest) -> Result<Option<Step>, Error> {
         let Some((node, len)) = self.reader.repository().index().reader()?.body(&digest)? else { return Ok(None) };
@@ -166,6 +269,16 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         }
         let packs = self.reader.sound_packs_behind(&node, len)?;
         Ok(packs.map(|packs| Step::KnownBody { node, len, class: body.label.class, packs }))
+    }
+}
+
+impl<Q: BatchQueue> StepSink for Dissector<'_, Q> {
+    fn batch(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), Error> {
+        Self::step(self, step)
     }
 }
 
@@ -221,6 +334,9 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
             && let Some(hasher) = &mut body.hasher
         {
             hasher.update(&body.window);
+        }
+        if complete {
+            self.note_tracker(&body);
         }
         let digest = body.hasher.as_ref().filter(|_| complete).map(BodyHasher::finalize);
         if body.buffered {

@@ -7,15 +7,16 @@ mod digest_lane;
 mod dissector;
 mod pipeline;
 mod reading;
+mod rows;
 mod subject;
 mod worker;
 
 use std::collections::BTreeMap;
 
-use vectar_qdrant::{Classifier, SMALL_JSON_BYTES_MAX, SnapshotOutline};
+use vectar_qdrant::{Classifier, SMALL_JSON_BYTES_MAX, SnapshotName, SnapshotOutline};
 use vectar_repository::{
-    ChunkReader, Committed, Ingest, RecordDraft,
-    format::record::{BackupRecord, ClassSpace},
+    BackupId, ChunkReader, Committed, Ingest, RecordDraft,
+    format::record::{BackupRecord, ClassSpace, Subject},
 };
 use vectar_tar::{
     Anomalies, AnomalyKind, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, SplitOptions, TarError, catalogue,
@@ -56,6 +57,27 @@ pub struct IngestOptions {
     pub keep_free: Option<u64>,
     /// Do everything but write.
     pub dry_run: bool,
+    /// How rows are shared with earlier backups.
+    pub rows: RowSharing,
+}
+
+/// How rows that an optimizer moved are found again in earlier backups.
+#[derive(Debug, Clone)]
+pub struct RowSharing {
+    /// Look for them.
+    pub on: bool,
+    /// Look for them in this backup, whatever its collection is called.
+    pub like: Option<BackupId>,
+    /// Memory for the places of rows, in bytes; what does not fit is stored anew.
+    pub budget_bytes: Option<usize>,
+    /// How many bits of a row's fingerprint count; fewer than 64 make more rows look alike, until their bytes are compared. For tests.
+    pub fingerprint_bits: u32,
+}
+
+impl Default for RowSharing {
+    fn default() -> Self {
+        Self { on: false, like: None, budget_bytes: None, fingerprint_bits: 64 }
+    }
 }
 
 /// What became of a snapshot.
@@ -104,10 +126,11 @@ pub fn ingest(
         return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
     }
     check_room(engine, &source, options)?;
+    let rows = open_rows(engine, &source, &look, options, known)?;
     let begin = if options.dry_run { Ingest::rehearse } else { Ingest::begin };
     let view = engine.repository().index().reader()?;
     let ingest = begin(engine.repository(), engine.zstd_level())?;
-    let piped = pipeline::run(engine, &mut source, look.classifier, (view, ingest), observer, cancel)?;
+    let piped = pipeline::run(engine, &mut source, look.classifier, rows, (view, ingest), observer, cancel)?;
     cancel.check()?;
     let sha256 = hex(&piped.sha256);
     if let Source::File(file) = &source {
@@ -137,10 +160,54 @@ pub fn ingest(
     Ok(IngestOutcome::Stored(Box::new(committed)))
 }
 
+/// Opens the backups that rows may be shared with.
+fn open_rows<'e>(
+    engine: &'e Engine,
+    source: &Source,
+    look: &Look,
+    options: &IngestOptions,
+    known: &'e [BackupRecord],
+) -> Result<Option<rows::RowIndexes<'e>>, Error> {
+    let sharing = &options.rows;
+    if !sharing.on {
+        return Ok(None);
+    }
+    let chosen = match sharing.like {
+        Some(id) => known.iter().filter(|record| record.id == id).collect(),
+        None => rows::choose(&subject_of(source, look, options), known),
+    };
+    let mut seed = [0; 8];
+    engine.repository().environment().fill_random(&mut seed);
+    rows::RowIndexes::open(
+        engine,
+        (&chosen, known),
+        (u64::from_le_bytes(seed), sharing.fingerprint_bits),
+        sharing.budget_bytes,
+    )
+    .map(Some)
+}
+
+/// What is known of a snapshot before it is read: of a stream only its name.
+fn subject_of(source: &Source, look: &Look, options: &IngestOptions) -> Subject {
+    let name = source.name();
+    match &look.outline {
+        Some(outline) => {
+            let origin = subject::Origin { name: &name, path: source.origin(), mtime_seconds: None, levels: 0 };
+            subject::describe(&origin, outline, options)
+        }
+        None => {
+            let named = SnapshotName::parse(&name).and_then(|name| name.collection().map(str::to_owned));
+            let collection = options.collection.clone().or(named);
+            Subject { name, collection, cluster: options.cluster.clone(), ..Subject::default() }
+        }
+    }
+}
+
 /// What a file shows before its bytes are stored.
 #[derive(Default)]
 struct Look {
     classifier: Classifier,
+    outline: Option<SnapshotOutline>,
     sha256: Option<[u8; 32]>,
     already_stored: Option<BackupRecord>,
     damaged: Option<String>,
@@ -154,9 +221,11 @@ impl Look {
         known: &[BackupRecord],
         cancel: &CancelToken,
     ) -> Result<Self, Error> {
+        let mut outline = None;
         let classifier = match list_file(file) {
             Ok(catalogue) => {
                 judge(&file.name(), &catalogue.summary.anomalies, options)?;
+                outline = Some(SnapshotOutline::build(&catalogue, |row| read_small(file, row)));
                 learn(file, &catalogue)
             }
             // Too many to look at beforehand, and stored as a stream would be.
@@ -166,7 +235,7 @@ impl Look {
         let sidecar = read_sidecar(file.path())?;
         let candidates: Vec<&BackupRecord> =
             known.iter().filter(|record| record.bytes == file.len() && record.subject.name == file.name()).collect();
-        let mut look = Self { classifier, ..Self::default() };
+        let mut look = Self { classifier, outline, ..Self::default() };
         if sidecar.is_none() && candidates.is_empty() {
             return Ok(look);
         }
@@ -279,7 +348,7 @@ fn describe(
     seen: dissector::Seen,
     summary: vectar_tar::SplitSummary,
     options: &IngestOptions,
-) -> vectar_repository::format::record::Subject {
+) -> Subject {
     let dissector::Seen { rows, small, levels, .. } = seen;
     let catalogue = Catalogue { rows, summary };
     let outline = SnapshotOutline::build(&catalogue, |row| small.get(&row.head.offset).cloned());

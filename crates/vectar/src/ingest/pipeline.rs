@@ -18,6 +18,7 @@ use super::{
     digest_lane::DigestLane,
     dissector::{BatchQueue, Dissector, Seen},
     reading::{self, Read},
+    rows::RowIndexes,
     worker::{WorkedBatch, Workers},
 };
 use crate::{
@@ -53,6 +54,7 @@ pub(super) fn run<'r>(
     engine: &'r Engine,
     source: &mut Source,
     classifier: Classifier,
+    rows: Option<RowIndexes<'r>>,
     (view, ingest): (IndexReader<'r>, Ingest<'r>),
     observer: &dyn Observer,
     cancel: &CancelToken,
@@ -64,13 +66,13 @@ pub(super) fn run<'r>(
     let in_flight = (engine.threads() + 2).min(IN_FLIGHT_BATCHES_MAX);
     std::thread::scope(|threads| {
         let (queue, worked) = bounded::<Receiver<Worked>>(in_flight);
-        let assembler = Assembler::new(ingest, repository.config().node_cut);
+        let assembler = Assembler::new(ingest, repository.config().node_cut, rows.is_some());
         let assembling = threads.spawn(move || assemble(assembler, &worked));
         let read = reading::start(threads, source);
         let lane = DigestLane::start(threads);
         let dissected = engine.pool().in_place_scope(|scope| {
             let queue = WorkQueue { scope, workers: &workers, queue };
-            let dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, queue);
+            let dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, rows, queue);
             dissect(dissector, &read, &lane, &Caller { observer, total, cancel })
         });
         drop(read);

@@ -24,6 +24,8 @@ pub(super) enum WorkedStep {
     Chunk { class: Class, len: u64, outcome: Outcome },
     /// A chunk of the current level's framing.
     FramingChunk { len: u64, outcome: Outcome },
+    /// A chunk of the current body's loose bytes.
+    LooseChunk { class: Class, len: u64, outcome: Outcome },
     /// Any other step, unchanged.
     Other(Step),
 }
@@ -78,6 +80,11 @@ impl<'w> Workers<'w> {
                     let (chunk, label) = (&bytes[range], Class::Framing.code());
                     let outcome = self.identify(&mut preparer, chunk, label, CodecHint::Structured, 0)?;
                     WorkedStep::FramingChunk { len: chunk.len() as u64, outcome }
+                }
+                Step::LooseChunk { range, class, hint } => {
+                    let chunk = &bytes[range];
+                    let outcome = self.identify(&mut preparer, chunk, class.code(), hint, 0)?;
+                    WorkedStep::LooseChunk { class, len: chunk.len() as u64, outcome }
                 }
                 other => WorkedStep::Other(other),
             });

@@ -1,9 +1,16 @@
 //! Backup in, snapshot out: the extents of a recipe as a stream of bytes.
 //!
 //! Chunks are fetched a window ahead: while one window of extents is written, the next one is read from its packs (near records in
-//! one request, packs in order) and decoded on all cores.
+//! one request, packs in order) and decoded on all cores. A stretch of the recipe in which the pieces of one chunk lie far apart is put
+//! together in the order of the chunks instead ([`scattered`]).
 
-use std::{collections::HashMap, thread};
+mod scattered;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -15,6 +22,7 @@ use vectar_repository::{
     format::{node::RecipeItem, record::BackupRecord},
 };
 
+use self::scattered::Spill;
 use crate::{
     engine::Engine,
     error::Error,
@@ -27,6 +35,12 @@ const WINDOW_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Extents in one window at most.
 const WINDOW_EXTENTS_MAX: usize = 16 * 1024;
+
+/// Extents that are looked at together, at most: some 50 bytes each.
+const STRETCH_EXTENTS_MAX: usize = 512 * 1024;
+
+/// Bytes of output that are looked at together, at most. What lies scattered in them goes through a file of this length.
+const STRETCH_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Windows that were fetched and wait.
 const WINDOWS_AHEAD: usize = 1;
@@ -44,6 +58,12 @@ pub trait Target: Send {
     /// # Errors
     /// [`Error::Target`].
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+
+    /// Where a file without a name may lie that holds a part of the snapshot for a while; the system's place for such files unless the
+    /// target knows a better one.
+    fn spill_directory(&self) -> PathBuf {
+        std::env::temp_dir()
+    }
 }
 
 /// Takes bytes and forgets them.
@@ -80,11 +100,12 @@ pub fn rebuild(
     cancel: &CancelToken,
 ) -> Result<Rebuilt, Error> {
     let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
+    let directory = target.spill_directory();
     let mut output = Output { target, cancel, hasher: Sha256::new(), written: 0 };
     thread::scope(|scope| {
-        let (windows, fetched) = bounded(WINDOWS_AHEAD);
-        let fetching = scope.spawn(|| fetch_windows(engine, &reader, record, windows, cancel));
-        let written = write_windows(&fetched, &mut output, record.bytes, observer);
+        let (sender, fetched) = bounded(WINDOWS_AHEAD);
+        let fetching = scope.spawn(|| fetch_all(engine, &reader, record, (&directory, sender), cancel));
+        let written = write_all(&fetched, &mut output, record.bytes, observer);
         drop(fetched);
         let fetched = fetching.join().map_err(|_| Error::ThreadLost { task: "reads chunks" })?;
         written.and(fetched)
@@ -100,47 +121,84 @@ pub fn rebuild(
     Ok(Rebuilt { bytes, sha256 })
 }
 
-/// Extents in order, with the chunks they need.
-struct Window {
-    extents: Vec<RecipeItem>,
-    chunks: HashMap<ChunkId, Bytes>,
+/// What the writer gets.
+enum Fetched {
+    /// Extents in order, with the chunks they need.
+    Window { extents: Vec<RecipeItem>, chunks: HashMap<ChunkId, Bytes> },
+    /// A stretch that is put together already.
+    Spill(Spill),
 }
 
-fn fetch_windows(
+fn fetch_all(
     engine: &Engine,
     reader: &ChunkReader<'_>,
     record: &BackupRecord,
-    windows: Sender<Window>,
+    (directory, fetched): (&Path, Sender<Fetched>),
     cancel: &CancelToken,
 ) -> Result<(), Error> {
     let mut walker = RecipeWalker::new(reader, &record.root, record.bytes, 0)?;
     loop {
-        cancel.check()?;
-        let extents = next_extents(&mut walker)?;
-        if extents.is_empty() {
+        let stretch = next_extents(&mut walker, STRETCH_BYTES_MAX, STRETCH_EXTENTS_MAX)?;
+        if stretch.is_empty() {
             return Ok(());
         }
-        let chunks = fetch_chunks(engine, reader, &extents)?;
-        // Nobody listens any more: the writer has stopped and reports why.
-        if windows.send(Window { extents, chunks }).is_err() {
-            return Ok(());
+        if scattered::is_scattered(&stretch) {
+            let spill = Spill::assemble(engine, &stretch, directory, cancel)?;
+            if fetched.send(Fetched::Spill(spill)).is_err() {
+                return Ok(());
+            }
+            continue;
+        }
+        for extents in windows(stretch) {
+            cancel.check()?;
+            let chunks = fetch_chunks(engine, reader, &extents)?;
+            // Nobody listens any more: the writer has stopped and reports why.
+            if fetched.send(Fetched::Window { extents, chunks }).is_err() {
+                return Ok(());
+            }
         }
     }
 }
 
-fn next_extents(walker: &mut RecipeWalker<'_, '_>) -> Result<Vec<RecipeItem>, RepositoryError> {
-    let mut extents = Vec::new();
+/// Takes extents until they make so many bytes, or are so many.
+fn next_extents(
+    extents: &mut RecipeWalker<'_, '_>,
+    bytes_max: u64,
+    extents_max: usize,
+) -> Result<Vec<RecipeItem>, RepositoryError> {
+    let mut taken = Vec::new();
     let mut bytes = 0;
-    for placed in walker {
+    for placed in extents {
         let Placed { extent, .. } = placed?;
-        // A run of one byte takes no memory however long it is.
-        bytes += if matches!(extent, RecipeItem::Fill { .. }) { 0 } else { extent.len() };
-        extents.push(extent);
-        if bytes >= WINDOW_BYTES || extents.len() >= WINDOW_EXTENTS_MAX {
+        bytes += memory_of(&extent);
+        taken.push(extent);
+        if bytes >= bytes_max || taken.len() >= extents_max {
             break;
         }
     }
-    Ok(extents)
+    Ok(taken)
+}
+
+/// Cuts a stretch into windows.
+fn windows(stretch: Vec<RecipeItem>) -> impl Iterator<Item = Vec<RecipeItem>> {
+    let mut rest = stretch.into_iter();
+    std::iter::from_fn(move || {
+        let mut window = Vec::new();
+        let mut bytes = 0;
+        for extent in rest.by_ref() {
+            bytes += memory_of(&extent);
+            window.push(extent);
+            if bytes >= WINDOW_BYTES || window.len() >= WINDOW_EXTENTS_MAX {
+                break;
+            }
+        }
+        (!window.is_empty()).then_some(window)
+    })
+}
+
+/// Bytes that an extent takes when it is written; a run of one byte takes none however long it is.
+fn memory_of(extent: &RecipeItem) -> u64 {
+    if matches!(extent, RecipeItem::Fill { .. }) { 0 } else { extent.len() }
 }
 
 fn fetch_chunks(
@@ -167,15 +225,18 @@ fn fetch_chunks(
     Ok(chunks)
 }
 
-fn write_windows(
-    windows: &Receiver<Window>,
+fn write_all(
+    fetched: &Receiver<Fetched>,
     output: &mut Output<'_>,
     total: u64,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    for window in windows {
-        for extent in &window.extents {
-            output.extent(extent, &window.chunks)?;
+    for fetched in fetched {
+        match fetched {
+            Fetched::Window { extents, chunks } => {
+                extents.iter().try_for_each(|extent| output.extent(extent, &chunks))?;
+            }
+            Fetched::Spill(spill) => spill.read(|bytes| output.bytes(bytes))?,
         }
         observer.progress(output.written, Some(total));
     }
