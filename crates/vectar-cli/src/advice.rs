@@ -1,6 +1,6 @@
 //! What to tell people about each error beside its own text: to which object, what is safe, what now.
 
-use vectar::{Error, RepositoryError};
+use vectar::{Error, QdrantErrorKind, RepositoryError};
 
 use crate::output::size_long;
 
@@ -77,6 +77,12 @@ pub(crate) fn on(error: &Error) -> Advice {
         },
         Error::EntryPathInvalid { .. } => Advice::safe(NOTHING_CHANGED)
             .hint("run \"vectar ls BACKUP\": it shows paths as they are to be written, with ! between tar levels"),
+        Error::NotReadable { .. }
+        | Error::NoSnapshot { .. }
+        | Error::PartialSnapshot { .. }
+        | Error::CollectionNotFound { .. }
+        | Error::ShardNotFound { .. }
+        | Error::FilterInvalid { .. } => on_inside(error),
         Error::OthersActive { .. } => Advice {
             objects: vec!["what it has just seen could be taken away from under it".to_owned()],
             ..Advice::safe("nothing was pruned; the repository was not changed")
@@ -88,6 +94,47 @@ pub(crate) fn on(error: &Error) -> Advice {
         Error::ThreadLost { .. } => {
             Advice::safe(NOTHING_STORED).hint("this is a defect of vectar; report it with what was being done")
         }
+        _ => Advice::default(),
+    }
+}
+
+const ONLY_READ: &str = "nothing was changed; the snapshot was only read";
+
+/// The advice on looking inside a snapshot.
+fn on_inside(error: &Error) -> Advice {
+    match error {
+        Error::NotReadable { source, .. } if source.kind() == QdrantErrorKind::Unsupported => {
+            Advice::safe("nothing is wrong with the snapshot: vectar keeps and restores it as any other, and cannot read this part")
+                .hint("run \"vectar compat\" on it: that says which Qdrant can load it and answer instead")
+        }
+        Error::NotReadable { .. } => Advice::safe("what was printed before is right; nothing was changed")
+            .hint("run \"vectar verify --deep\" on it: that lists everything that is wrong, and what each means for a restore")
+            .hint("ask another backup of the collection, or with --shard one of its other shards"),
+        Error::NoSnapshot { .. } => Advice::safe(ONLY_READ)
+            .hint("check the name; an error page saved under the name of a snapshot looks like this")
+            .hint("run \"vectar inspect\" on it: that says what is in the file"),
+        Error::PartialSnapshot { .. } => Advice {
+            objects: vec!["it has only the files that had changed since the one who asked for it had the shard".to_owned()],
+            ..Advice::safe(ONLY_READ)
+                .hint("ask the shard or collection snapshot it belongs to")
+                .hint("run \"vectar ls\" on it: that lists the files it has")
+        },
+        Error::CollectionNotFound { known, .. } => Advice {
+            objects: known.iter().map(|name| format!("there is {name}")).collect(),
+            ..Advice::safe(ONLY_READ).hint("write one of these behind --collection")
+        },
+        Error::ShardNotFound { known, .. } => Advice {
+            objects: known.iter().map(|shard| format!("there is shard {shard}")).collect(),
+            ..Advice::safe(ONLY_READ).hint("write one of these behind --shard; other nodes have the other shards")
+        },
+        Error::FilterInvalid { source } if source.kind() == QdrantErrorKind::Unsupported => {
+            Advice::safe("no point was listed: an answer could differ from the server's")
+                .hint("leave that condition out, and look for the words in what is listed")
+                .hint("or recover the snapshot into a Qdrant and ask that")
+        }
+        Error::FilterInvalid { .. } => Advice::safe("no point was listed; nothing was changed")
+            .hint("write the filter as a client of Qdrant does, as {\"must\":[{\"key\":\"city\",\"match\":{\"value\":\"Berlin\"}}]}")
+            .hint("\"vectar points --help\" names the conditions"),
         _ => Advice::default(),
     }
 }

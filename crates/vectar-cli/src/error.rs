@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use vectar::QdrantErrorKind;
+
 use crate::{advice, exit_code::ExitCode};
 
 /// An error on its way to the terminal.
@@ -87,8 +89,9 @@ impl From<vectar::Error> for CliError {
             below = cause.source();
         }
         causes.extend(advice.objects);
-        let exit_code = match error {
+        let exit_code = match &error {
             vectar::Error::OptionInvalid { .. } => ExitCode::Usage,
+            vectar::Error::FilterInvalid { source } if source.kind() == QdrantErrorKind::FixInput => ExitCode::Usage,
             _ => error.kind().into(),
         };
         let message = advice.message.unwrap_or_else(|| error.to_string());

@@ -1,6 +1,6 @@
 //! The argument `BACKUP|FILE`: which of the two it is, opened for reading.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use vectar::{
     BackupRecord, Catalogue, Content, Engine, Severity,
@@ -53,7 +53,7 @@ impl NamedSnapshot {
     /// Opens it.
     pub(crate) fn open(&self) -> Result<Content<'_>, CliError> {
         match self {
-            Self::File(path) => Ok(Content::file(path)?),
+            Self::File(path) => open_file(path),
             Self::Backup { engine, record } => Ok(Content::backup(engine, record)),
         }
     }
@@ -73,6 +73,11 @@ impl NamedSnapshot {
             Self::Backup { record, .. } => format!("backup {} ({})", record.id.short(), record.subject.name),
         }
     }
+}
+
+/// Opens a snapshot file to look inside.
+pub(crate) fn open_file(path: &Path) -> Result<Content<'static>, CliError> {
+    Content::file(path).map_err(|error| CliError::from(error).safe("nothing was read or written"))
 }
 
 /// Tells on stderr what is odd about a snapshot. Damage means that something could not be listed, so the command ends with 3.

@@ -5,7 +5,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::Serialize;
 use vectar::{BackupRecord, CatalogueRow, Error};
 
-use super::entry::EntryView;
+use super::{entry::EntryView, find_points};
 use crate::{
     context::{Context, one_line},
     error::CliError,
@@ -14,15 +14,24 @@ use crate::{
     select_args::SelectArgs,
 };
 
-/// Find a file over all backups
+/// Find a file, or points, over all backups
 ///
-/// A path as "vectar ls" shows it, the last part of one, or a pattern: "*" stands for anything but "/", "**" for anything, "?" for one
-/// character, "[ab]" and "{one,two}" for a choice. A pattern is compared with the whole path and with its last part. Ends with 1 when
-/// nothing is found, and with 3 when a backup could not be searched.
+/// With --id or --filter: which backups hold these points, and how many of them. A backup each line: its id, when the snapshot was taken,
+/// the collection, the snapshot's name, how many points and the first of their ids. Otherwise a file: a path as "vectar ls" shows it,
+/// the last part of one, or a pattern: "*" stands for anything but "/", "**" for anything, "?" for one character, "[ab]" and "{one,two}"
+/// for a choice. A pattern is compared with the whole path and with its last part. Ends with 1 when nothing is found, and with 3 when a
+/// backup could not be searched.
 #[derive(Debug, Args)]
 pub(crate) struct FindArgs {
-    /// What to look for
-    pattern: String,
+    /// The file to look for
+    #[arg(required_unless_present_any = ["id", "filter"])]
+    pattern: Option<String>,
+    /// Look for the points with these ids, separated by commas
+    #[arg(long, value_name = "ID,…", value_delimiter = ',', conflicts_with = "pattern")]
+    id: Vec<String>,
+    /// Look for points that fit this filter, in the JSON of Qdrant's API; @FILE reads it from a file
+    #[arg(long, value_name = "JSON|@FILE", conflicts_with = "pattern")]
+    filter: Option<String>,
     #[command(flatten)]
     select: SelectArgs,
 }
@@ -37,7 +46,10 @@ struct FoundLine<'f> {
 
 /// Runs the command.
 pub(crate) fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
-    let pattern = Pattern::parse(&args.pattern)?;
+    let Some(text) = &args.pattern else {
+        return find_points::run(&args.id, args.filter.as_deref(), &args.select, context);
+    };
+    let pattern = Pattern::parse(text)?;
     let filter = args.select.filter()?;
     let repository = context.repository()?;
     let records = context.records(&repository)?;
@@ -64,7 +76,7 @@ pub(crate) fn run(args: &FindArgs, context: &Context<'_>) -> Result<ExitCode, Cl
     match (found, context.outcome()) {
         (0, ExitCode::Done) => {
             let count = searched.len();
-            context.out().note(format_args!("{} is in none of {count} backups", plain_word(&args.pattern)));
+            context.out().note(format_args!("{} is in none of {count} backups", plain_word(text)));
             Ok(ExitCode::Failed)
         }
         (_, outcome) => Ok(outcome),

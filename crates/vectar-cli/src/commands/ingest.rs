@@ -6,6 +6,8 @@ use clap::Args;
 use serde::Serialize;
 use vectar::{
     BackupRecord, Committed, Engine, IngestOptions, IngestOutcome, Rehearsal, Source, Subject,
+    ingest::RowSharing,
+    select::{self, Filter},
     source::{Discovery, discover},
 };
 
@@ -52,6 +54,16 @@ pub(crate) struct IngestArgs {
     /// Store damaged snapshots too, and mark them
     #[arg(long)]
     allow_damaged: bool,
+    /// Find vectors and payloads that Qdrant's optimizer moved, and share them one by one with earlier backups
+    ///
+    /// The optimizer moves vectors and payload values without changing them. They are looked for in the newest backups of the same
+    /// collection and shard. Backups that share more depend on each other more: a damaged pack hurts more of them, and storing the same
+    /// snapshot again makes a new whole backup but does not heal the hurt one.
+    #[arg(long)]
+    row_dedup: bool,
+    /// Look into this backup instead, whatever its collection is called
+    #[arg(long, value_name = "BACKUP", requires = "row_dedup")]
+    like: Option<String>,
     /// Do everything but write
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -91,11 +103,14 @@ struct Tally {
 
 /// Runs the command.
 pub(crate) fn run(args: &IngestArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
-    let options = args.options(context);
+    let mut options = args.options(context);
     let repository = context.repository()?;
     let sources = find_sources(args, context)?;
     let engine = context.engine_of(&repository)?;
     let mut known = context.records(&repository)?.backups;
+    if let Some(name) = &args.like {
+        options.rows.like = Some(select::one(name, &known, &Filter::default())?.id);
+    }
     let mut tally = Tally::default();
     let only = sources.len() == 1;
     for path in &sources {
@@ -127,6 +142,7 @@ impl IngestArgs {
             allow_damaged: self.allow_damaged,
             keep_free: self.keep_free,
             dry_run: self.dry_run,
+            rows: RowSharing { on: self.row_dedup, ..RowSharing::default() },
         }
     }
 }

@@ -4,11 +4,15 @@ pub(crate) mod annotate;
 pub(crate) mod cat;
 pub(crate) mod check;
 mod check_report;
+pub(crate) mod compat;
 pub(crate) mod copy;
 pub(crate) mod debug;
 pub(crate) mod demo;
+pub(crate) mod diff;
 mod entry;
+pub(crate) mod explain;
 pub(crate) mod find;
+mod find_points;
 mod finding;
 pub(crate) mod forget;
 pub(crate) mod generate;
@@ -18,6 +22,8 @@ pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod ls;
+mod point_arguments;
+pub(crate) mod points;
 pub(crate) mod prune;
 pub(crate) mod repair;
 mod repair_backups;
@@ -27,6 +33,7 @@ pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod verify;
+mod verify_deep;
 
 use crate::{args::Command, context::Context, error::CliError, exit_code::ExitCode, output::Out};
 
@@ -51,8 +58,12 @@ pub(crate) fn run(command: &Command, context: &Context<'_>) -> Result<ExitCode, 
         Command::Ls(args) => ls::run(args, context),
         Command::Cat(args) => cat::run(args, context),
         Command::Find(args) => find::run(args, context),
+        Command::Points(args) => points::run(args, context),
         Command::Inspect(args) => inspect::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
+        Command::Compat(args) => compat::run(args, context),
         Command::Stats(args) => stats::run(args, context),
+        Command::Explain(args) => explain::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Log(args) => log::run(args, context),
         Command::Tag(args) => annotate::tag(args, context),

@@ -5,30 +5,39 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 use vectar::{
-    BackupRecord, Engine, Severity,
+    BackupRecord, CHECKSUM_SUFFIX, Content, Engine, Severity,
     select::{self, Named},
     verify::{FileReport, verify_backup, verify_file},
 };
 
-use super::finding::FindingView;
+use super::{
+    finding::FindingView,
+    verify_deep::{self, DeepSubject},
+};
 use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{size_long, utc},
+    output::{counted, size_long, utc},
     select_args::SelectArgs,
 };
 
 /// Prove that a backup or a snapshot file is whole
 ///
-/// A backup is rebuilt without being written, and both digests are compared; the proof is recorded. A file (an argument with a slash, or that no
-/// backup is called) is read from end to end: digest against its .checksum, tar structure of all levels. Without an argument: all
-/// backups that the filters choose.
+/// A backup is rebuilt without being written, and both digests are compared; the proof is recorded. A file (an argument with a slash, or
+/// that no backup is called) is read from end to end: digest against its .checksum, tar structure of all levels. Without an argument: all
+/// backups that the filters choose. With --deep what Qdrant's own files say is checked too, without a server: ids, versions, vectors,
+/// payloads, write-ahead logs, configuration. Each finding has a level (damage; data-loss: Qdrant would load it and silently lack
+/// something; suspicious; note), the object, what it means for a restore, and what to do. Ends with 4 when anything is damaged or would be
+/// lost.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Backups or snapshot files
     #[arg(value_name = "BACKUP|FILE")]
     targets: Vec<String>,
+    /// Look at every value in Qdrant's files too: ids, vectors, payloads, write-ahead log, and how they fit together
+    #[arg(long)]
+    deep: bool,
     #[command(flatten)]
     select: SelectArgs,
 }
@@ -56,8 +65,13 @@ struct FileVerified<'l> {
     findings: Vec<FindingView>,
 }
 
-/// What verifying a file does not say.
-const FILES_PROVE: &str = "this looked at digest and tar structure; what Qdrant's files say was not checked";
+/// What verifying a file says, and what not.
+fn files_prove(is_deep: bool) -> &'static str {
+    match is_deep {
+        false => "this looked at digest and tar structure; --deep checks what Qdrant's files say too",
+        true => "this looked at every value; that a Qdrant loads it only a Qdrant can prove",
+    }
+}
 
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
@@ -85,18 +99,23 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, 
     }
     let mut damaged = 0;
     for path in &files {
-        damaged += usize::from(!one_file(context, path)?);
+        damaged += usize::from(!one_file(context, path, args.deep)?);
     }
-    if !files.is_empty() {
-        context.out().note(FILES_PROVE);
+    if !files.is_empty() && damaged == 0 {
+        context.out().note(files_prove(args.deep));
     }
     if !backups.is_empty() {
         let engine = context.engine_of(&repository)?;
         for record in &backups {
-            damaged += usize::from(!one_backup(context, &engine, record)?);
+            let whole = one_backup(context, &engine, record)?;
+            let whole = whole && (!args.deep || backup_deep(context, &engine, record)?);
+            damaged += usize::from(!whole);
         }
         if damaged == 0 {
-            context.out().note("this proves that the bytes come back; it does not prove that a Qdrant loads them");
+            context.out().note(match args.deep {
+                false => "this proves that the bytes come back; it does not prove that a Qdrant loads them",
+                true => files_prove(true),
+            });
         }
     }
     finish(context, damaged, backups.len() + files.len())
@@ -109,9 +128,11 @@ fn has_repository(context: &Context<'_>) -> bool {
 fn verify_files(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
     let mut damaged = 0;
     for target in &args.targets {
-        damaged += usize::from(!one_file(context, Path::new(target))?);
+        damaged += usize::from(!one_file(context, Path::new(target), args.deep)?);
     }
-    context.out().note(FILES_PROVE);
+    if damaged == 0 {
+        context.out().note(files_prove(args.deep));
+    }
     finish(context, damaged, args.targets.len())
 }
 
@@ -168,16 +189,47 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
     Ok(whole)
 }
 
-fn one_file(context: &Context<'_>, path: &Path) -> Result<bool, CliError> {
+fn backup_deep(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> Result<bool, CliError> {
+    let title = format!("backup {} ({})", record.id.short(), record.subject.name);
+    let subject = DeepSubject { file: None, backup: Some(&record.id.to_string()) };
+    verify_deep::run(&Content::backup(engine, record), &title, subject, context)
+}
+
+fn one_file(context: &Context<'_>, path: &Path, is_deep: bool) -> Result<bool, CliError> {
+    refuse_sidecar(path)?;
     let observer = context.observer(&format!("reading {}", path.display()));
     let report = verify_file(path, &observer, context.cancel())
         .map_err(|error| CliError::from(error).context(format_args!("cannot verify {}", path.display())))?;
     drop(observer);
     match context.out().is_json() {
         true => print_json(context, path, &report)?,
-        false => print_text(context, path, &report)?,
+        false => print_text(context, path, &report, is_deep)?,
     }
-    Ok(!report.is_damaged())
+    let whole = !report.is_damaged();
+    Ok(match is_deep {
+        // Both are reported: a damaged file may be good enough for most of its points.
+        true => {
+            let file = path.display().to_string();
+            let subject = DeepSubject { file: Some(&file), backup: None };
+            verify_deep::run(&Content::file(path)?, &format!("file {file}"), subject, context)? && whole
+        }
+        false => whole,
+    })
+}
+
+/// A `.checksum` is no snapshot. Without the snapshot it speaks of it is most often what a full snapshot left behind.
+fn refuse_sidecar(path: &Path) -> Result<(), CliError> {
+    let Some(snapshot) = path.to_str().and_then(|path| path.strip_suffix(CHECKSUM_SUFFIX)) else { return Ok(()) };
+    let error = CliError::new(ExitCode::Usage, format!("{} is a checksum, not a snapshot", path.display()))
+        .safe("nothing was read or written");
+    Err(match Path::new(snapshot).exists() {
+        true => error.hint(format!("run \"vectar verify {snapshot}\": the checksum beside it is compared")),
+        false => error
+            .cause(format!(
+                "{snapshot} is not there: Qdrant leaves such a checksum behind whenever it makes a full snapshot"
+            ))
+            .hint("it can be deleted; the collection lies in the full snapshot"),
+    })
 }
 
 fn print_json(context: &Context<'_>, path: &Path, report: &FileReport) -> Result<(), CliError> {
@@ -194,21 +246,27 @@ fn print_json(context: &Context<'_>, path: &Path, report: &FileReport) -> Result
     )
 }
 
-fn print_text(context: &Context<'_>, path: &Path, report: &FileReport) -> Result<(), CliError> {
+fn print_text(context: &Context<'_>, path: &Path, report: &FileReport, is_deep: bool) -> Result<(), CliError> {
     let out = context.out();
     let verdict = if report.is_damaged() { "damaged" } else { "whole" };
     out.line(format_args!("file {}: {verdict}, {}", path.display(), size_long(report.bytes)))?;
     out.line(format_args!("  sha-256 {}", report.sha256))?;
     match &report.sidecar {
-        None => out.line("  no .checksum beside it: the digest is compared with nothing")?,
+        None => {
+            out.line("  no .checksum beside it: the digest is compared with nothing")?;
+            if is_deep {
+                out.line("    Qdrant writes one only beside snapshots in its own directory, not to S3 and not into a download")?;
+            }
+        }
         Some((sidecar, expected)) if *expected != report.sha256 => {
             out.line(format_args!("  damage: {} says {expected}", sidecar.display()))?;
         }
         Some((sidecar, _)) => out.line(format_args!("  as {} says", sidecar.display()))?,
     }
-    for anomaly in report.anomalies.iter().filter(|anomaly| anomaly.severity() > Severity::Note) {
+    // Looking deep says the same once more, with what it means for a restore.
+    for anomaly in report.anomalies.iter().filter(|anomaly| !is_deep && anomaly.severity() > Severity::Note) {
         out.line(format_args!("  {anomaly}"))?;
     }
-    let summary = &report.summary;
-    out.line(format_args!("  {} file(s) in {} nested tar(s)", summary.bodies, summary.archives))
+    let (files, tars) = (counted(report.summary.bodies, "file"), counted(report.summary.archives, "nested tar"));
+    out.line(format_args!("  {files} in {tars}"))
 }

@@ -362,9 +362,9 @@ fn restore() {
             file ./out.snapshot: whole, 550.00 KiB (563,200 bytes)
               sha-256 73e0bcfc88de3bf87a913f75c302bf282e1298e3f99f1791340dc40019268c24
               as ./out.snapshot.checksum says
-              84 file(s) in 2 nested tar(s)
+              84 files in 2 nested tars
             --- stderr
-            this looked at digest and tar structure; what Qdrant's files say was not checked
+            this looked at digest and tar structure; --deep checks what Qdrant's files say too
             --- exit 0
         "#]],
     );

@@ -12,7 +12,7 @@ use std::{
 use expect_test::Expect;
 use jiff::Timestamp;
 use tempfile::TempDir;
-use vectar_testkit::fixtures::series;
+use vectar_testkit::{TarParts, fixtures::series};
 
 use crate::redact::{Mask, Redactor};
 
@@ -97,6 +97,13 @@ impl TestEnvironment {
         let found = series(series_name).into_iter().find(|snapshot| snapshot.name == name).unwrap();
         self.copy(&found.path, place);
         fs::read(found.path).unwrap()
+    }
+
+    /// Writes a snapshot of the fixtures with something in it changed, its tars still sound.
+    pub(crate) fn changed(&self, (series_name, name): (&str, &str), place: &str, change: impl FnOnce(&mut TarParts)) {
+        let mut parts = TarParts::of(&self.snapshot(series_name, name, place));
+        change(&mut parts);
+        self.write(place, parts.bytes());
     }
 
     fn copy(&self, from: &Path, place: &str) {

@@ -29,6 +29,20 @@ const COMMANDS: &[&str] = &[
     "cat full.snapshot config.json -o config.json",
     "find config.json",
     "stats",
+    "compat full.snapshot --to 1.18.3",
+    "compat --to 1.13.4",
+    "explain 01-insert-5pct.snapshot",
+    "diff notes/02-payload-3pct.snapshot notes/03-delete-33pct-vacuum.snapshot",
+    "diff notes/00-base.snapshot kinds/full.snapshot",
+    "diff notes/00-base.snapshot kinds/empty.snapshot",
+    "points full.snapshot --collection notes --ids 0,1 --without-payload --with-vectors",
+    "points full.snapshot --collection catalog --ids 00fac34d-7f4e-57a7-80f1-79b3fc755e29 --with-vectors",
+    "points full.snapshot --collection catalog --count",
+    "find --id 0 --collection notes",
+    "diff --points notes/00-base.snapshot notes/03-delete-33pct-vacuum.snapshot",
+    "diff --points 01-insert-5pct.snapshot kinds/full.snapshot",
+    "verify --deep latest --node n1",
+    "verify --deep ./cut.snapshot",
     "status",
     "log",
     "repair index",
@@ -80,7 +94,7 @@ fn the_document_knows_every_type_in_the_sources() {
     assert_eq!(found.iter().collect::<Vec<_>>(), documented.keys().collect::<Vec<_>>());
 }
 
-/// Collects the first argument of each `json("type", …)`.
+/// Collects the first argument of each `.json("type", …)` and `json::line("type", …)`.
 fn types_in(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -89,7 +103,8 @@ fn types_in(folder: &Path, found: &mut BTreeSet<String>) {
             continue;
         }
         let source = fs::read_to_string(path).unwrap();
-        let calls = source.split(".json(").skip(1).filter_map(|call| call.trim_start().strip_prefix('"'));
+        let calls = [".json(", "json::line("].map(|call| source.split(call).skip(1)).into_iter().flatten();
+        let calls = calls.filter_map(|call| call.trim_start().strip_prefix('"'));
         found.extend(calls.filter_map(|call| Some(call.split_once('"')?.0.to_owned())));
     }
 }
@@ -140,7 +155,9 @@ fn emitted() -> Fields {
     for kind in ["notes/00-base", "kinds/full", "kinds/shard-streamed", "kinds/shard-partial"] {
         collect(&environment, &["inspect", &format!("{kind}.snapshot"), "--sha256"], &mut fields);
     }
-    collect(&environment, &["inspect", "./cut.snapshot"], &mut fields);
+    for snapshot in ["./kinds/full.snapshot", "./cut.snapshot"] {
+        collect(&environment, &["inspect", "--deep", snapshot], &mut fields);
+    }
     for folder in environment.objects("packs") {
         for pack in environment.objects(&format!("packs/{folder}")) {
             collect(&environment, &["debug", "pack", &pack], &mut fields);

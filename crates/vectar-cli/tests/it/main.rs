@@ -7,11 +7,16 @@
 )]
 
 mod commands;
+mod comparing;
+mod deep;
 mod demo;
+mod diff_points;
 mod documents;
 mod environment;
 mod errors;
 mod exit_codes;
+mod inside;
+mod inside_errors;
 mod json;
 mod naming_errors;
 mod profiles;
