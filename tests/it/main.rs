@@ -9,9 +9,12 @@
 
 mod bad_input;
 mod campaign;
+mod comparing;
 mod damage;
 mod deep_recipes;
 mod determinism;
+mod explaining;
+mod filtering;
 mod fuzzing;
 mod growth;
 mod identity;
@@ -19,8 +22,14 @@ mod inspecting;
 mod interruption;
 mod memory;
 mod oddities;
+mod point_changes;
+mod points;
 mod random;
 mod records;
 mod restoring;
+mod rows;
+mod said;
+mod scattered;
 mod scene;
+mod second_opinion;
 mod upkeep;
