@@ -189,7 +189,7 @@ impl<'f, 'e> ShardFiles<'f, 'e> {
     /// Opens all segments.
     ///
     /// # Errors
-    /// [`Error::Segment`] for the first one that cannot be read; the repository's own error when it is its fault.
+    /// [`Error::NotReadable`] for the first one that cannot be read; the repository's own error when it is its fault.
     pub fn open(&self, content: &Content<'_>) -> Result<Vec<Segment<'_>>, Error> {
         let mut opened = Vec::with_capacity(self.segments.len());
         for (id, files) in &self.segments {
