@@ -8,15 +8,13 @@
 use std::{
     path::Path,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::SignedDuration;
+use peak_alloc::PeakAlloc;
 use vectar::{BackupRecord, InitOptions};
 use vectar_backend::LocalBackend;
 use vectar_chunk::CodecHint;
@@ -42,6 +40,11 @@ const OTHER_PACKS: u64 = 100;
 
 /// What another client adds, as a part of all chunks.
 const OTHER_PART: u64 = 10;
+
+/// Counts what is allocated. What the system says of a process moves by some MiB from run to run, with the threads' arenas and with
+/// what was freed before.
+#[global_allocator]
+static ALLOCATED: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -84,7 +87,7 @@ fn measure(folder: &Path, chunks: u64) -> Result<()> {
     let ((_, caught_up), elapsed) = timed(|| Ok(repository.with_index(Some(&index))?))?;
     ensure!(caught_up.added >= OTHER_PACKS, "{} packs were new", caught_up.added);
     println!("catch_up_ms {}", elapsed.as_millis());
-    prune_half(&root, &index)
+    prune_half(folder)
 }
 
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
@@ -135,36 +138,49 @@ fn store(repository: &IndexedRepository, seeds: &[u64]) -> Result<BackupRecord> 
 }
 
 /// Forgets every other backup and prunes, twice: what is marked by the first is removed by the second.
-fn prune_half(root: &Path, index: &Path) -> Result<()> {
-    let backend = Arc::new(RecordingBackend::new(LocalBackend::open(root)?));
-    let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment))?.with_index(Some(index))?.0;
+fn prune_half(folder: &Path) -> Result<()> {
+    let backend = Arc::new(RecordingBackend::new(LocalBackend::open(&folder.join("repository"))?));
+    let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment))?;
     let records = repository.records()?.backups;
     for record in records.iter().take(BACKUPS as usize).step_by(2) {
         repository.forget(record)?;
     }
+    let plan_bytes = plan_memory(&repository, &folder.join("index"))?;
+    let repository = repository.with_index(Some(&folder.join("index")))?.0;
     let metadata_bytes = metadata_bytes(&repository)?;
-    let options = PruneOptions { grace: SignedDuration::ZERO, ..PruneOptions::default() };
+    let options = at_once();
     backend.take_calls();
-    let watch = MemoryWatch::start()?;
     let planned = plan(&repository, &options)?;
-    let plan_bytes = watch.stop();
     let rewritten = planned.rewritten_bytes();
     let (stats, elapsed) = timed(|| Ok(planned.apply(&repository, &|_| true)?))?;
     let read: u64 =
         [Operation::Get, Operation::GetRange, Operation::GetSuffix].iter().map(|call| backend.amount(*call)).sum();
     let written: u64 =
         [Operation::Put, Operation::PutIfAbsent, Operation::Write].iter().map(|call| backend.amount(*call)).sum();
+    println!("prune_plan_memory_bytes {plan_bytes}");
     println!("prune_chunks {}", repository.index().counts()?.records);
     println!("prune_rewritten_bytes {rewritten}");
     println!("prune_metadata_bytes {metadata_bytes}");
     println!("prune_read_bytes {read}");
     println!("prune_written_bytes {written}");
-    println!("prune_plan_memory_bytes {plan_bytes}");
     println!("prune_ms {}", elapsed.as_millis());
     println!("prune_condemned_bytes {}", stats.condemned_bytes);
     let again = plan(&repository, &options)?.apply(&repository, &|_| true)?;
     println!("prune_removed_bytes {}", again.removed_bytes);
     Ok(())
+}
+
+fn at_once() -> PruneOptions {
+    PruneOptions { grace: SignedDuration::ZERO, ..PruneOptions::default() }
+}
+
+/// The most memory that planning a prune takes, in bytes, from before the index is opened.
+fn plan_memory(repository: &Repository, index: &Path) -> Result<usize> {
+    let before = ALLOCATED.current_usage();
+    ALLOCATED.reset_peak_usage();
+    let repository = repository.with_index(Some(index))?.0;
+    drop(plan(&repository, &at_once())?);
+    Ok(ALLOCATED.peak_usage().saturating_sub(before))
 }
 
 /// Bytes of everything that is no data: metadata packs, footers, records.
@@ -186,37 +202,4 @@ fn metadata_bytes(repository: &IndexedRepository) -> Result<u64> {
         bytes += object.meta.object_bytes - data;
     }
     Ok(bytes)
-}
-
-/// The most anonymous memory that was taken since the start, above what was taken then.
-struct MemoryWatch {
-    before: u64,
-    peak: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-}
-
-impl MemoryWatch {
-    fn start() -> Result<Self> {
-        let before = anonymous_bytes().context("this needs /proc/self/status")?;
-        let (peak, stop) = (Arc::new(AtomicU64::new(before)), Arc::new(AtomicBool::new(false)));
-        let (seen, stopped) = (peak.clone(), stop.clone());
-        std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                seen.fetch_max(anonymous_bytes().unwrap_or(0), Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        });
-        Ok(Self { before, peak, stop })
-    }
-
-    fn stop(self) -> u64 {
-        self.stop.store(true, Ordering::Relaxed);
-        self.peak.load(Ordering::Relaxed).max(anonymous_bytes().unwrap_or(0)) - self.before
-    }
-}
-
-fn anonymous_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }

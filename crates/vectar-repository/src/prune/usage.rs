@@ -28,6 +28,10 @@ const SMALL_PART_GRANULES: u32 = GRANULES / 2;
 /// Recipe nodes are read once each, so none is kept.
 const CACHE_BYTES: usize = 0;
 
+/// Nodes that are read in one go. Enough to join neighbours into few requests, and a bound on what waits: so many times as many as one
+/// node has children.
+const NODES_AT_ONCE: usize = 1024;
+
 /// The packs of a repository and what of them is needed.
 #[derive(Debug)]
 pub(super) struct Usage {
@@ -122,17 +126,18 @@ impl Usage {
     ) -> Result<(), RepositoryError> {
         let reader = ChunkReader::new(repository, CACHE_BYTES);
         let view = repository.index().reader()?;
-        let mut frontier: Vec<NodeId> = roots.into_iter().collect();
-        while !frontier.is_empty() {
+        // The last ones first: what waits grows with the depth of the recipes and not with how many there are.
+        let mut waiting: Vec<NodeId> = roots.into_iter().collect();
+        while !waiting.is_empty() {
             let mut reads = Vec::new();
-            for node in frontier.drain(..) {
+            for node in waiting.drain(waiting.len().saturating_sub(NODES_AT_ONCE)..) {
                 let location = locate(&view, RecordKind::Node, node.as_bytes())?;
                 if self.is_first_visit(&node, &location) {
                     self.need_second_copy(&view, &node, &location)?;
                     reads.push((node, location));
                 }
             }
-            reader.for_each_node(reads, |_, node| self.need_items(&view, &node, &mut frontier))?;
+            reader.for_each_node(reads, |_, node| self.need_items(&view, &node, &mut waiting))?;
         }
         Ok(())
     }
@@ -165,11 +170,11 @@ impl Usage {
         &mut self,
         view: &IndexReader<'_>,
         node: &RecipeNode,
-        frontier: &mut Vec<NodeId>,
+        waiting: &mut Vec<NodeId>,
     ) -> Result<(), RepositoryError> {
         for item in &node.items {
             match item {
-                RecipeItem::Node { node, .. } => frontier.push(*node),
+                RecipeItem::Node { node, .. } => waiting.push(*node),
                 RecipeItem::Copy { chunk, start, len } => {
                     let location = locate(view, RecordKind::Chunk, chunk.as_bytes())?;
                     if let Some(number) = self.number_of(&location) {
