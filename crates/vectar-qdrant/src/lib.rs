@@ -88,8 +88,10 @@
 //! up to the file; configuration, payload schema and number of segments are those the server reported. All of these
 //! servers write the clocks before the WAL and no `applied_seq.json`, so the fingerprint says 1.17.0 or newer.
 //!
-//! Not seen on real files, only read from the sources named: everything of other versions (Ancient segments, RocksDB,
-//! trailers in nested tars, `quantized_data/`, `tq_vectors`, append-only Gridstores, disk id trackers).
+//! On shards that Qdrant's own engine wrote (qdrant-edge-py 0.5 to 0.9): `quantized_data/`, `tq_vectors` and disk id trackers
+//! as well.
+//!
+//! Not seen on real files, only read from the sources named: Ancient segments, RocksDB, trailers in nested tars, append-only Gridstores.
 
 // What goes in, and what goes wrong.
 mod entry;

@@ -3,8 +3,6 @@
 //! Forgetting moves a record and frees nothing: a forgotten backup holds its chunks until prune finds that its grace is over. In
 //! both directions the new object is durable before the old one goes, so a crash leaves both; whoever has a record is a backup.
 
-use std::collections::BTreeSet;
-
 use crate::{
     error::RepositoryError,
     fetch,
@@ -49,12 +47,8 @@ impl Repository {
         let key = keys::forgotten(&record.id);
         self.backend.put(&key, &[frame::encode(FrameKind::Forgotten, &forgotten).into()])?;
         self.backend.sync(&[key])?;
-        // By listing and by number: a listing may be older than the record.
-        let listed = self.list(&keys::records_of(&record.id))?.into_iter().map(|object| object.key);
-        let known = (0..=record.seq).map(|seq| keys::record(&record.id, seq));
-        for key in listed.chain(known).collect::<BTreeSet<_>>() {
-            self.backend.delete(&key)?;
-        }
+        // One that came since is forgotten with it.
+        self.delete_records(&record.id, self.newest_seq(&record.id, record.seq)?)?;
         // Else a power loss could bring the record back after prune has removed what it needs.
         self.backend.sync(&[])?;
         let summary = format!("forgot {} of {}", record.id.short(), record.subject.name);
@@ -118,10 +112,8 @@ impl IndexedRepository {
             None => {
                 self.catch_up()?;
                 let mut record = forgotten.record.clone();
-                // Above every name that was ever taken: of an earlier try only a void may be left.
-                let taken = self.list(&keys::records_of(&id))?;
-                let taken = taken.iter().filter_map(|object| keys::record_of(&object.key)).map(|(_, seq)| seq).max();
-                record.seq = taken.map_or(record.seq, |seq| seq.max(record.seq)) + 1;
+                // Of an earlier try a void may be left.
+                record.seq = self.next_seq(&id, record.seq)?;
                 Ingest::begin_carrying_over(self)?.republish(&record)?;
                 record
             }

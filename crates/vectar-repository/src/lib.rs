@@ -59,9 +59,11 @@ mod recipe;
 mod annotations;
 mod forgetting;
 mod records;
+mod superseding;
 
 // Looking after it.
 pub mod check;
+mod healing;
 pub mod prune;
 pub mod repair;
 

@@ -42,6 +42,7 @@ pub mod verify;
 
 // Looking after what is kept.
 mod copy;
+mod healing;
 pub mod prune;
 pub mod retention;
 mod salvage;
@@ -68,6 +69,7 @@ pub use deep::{outline_deep, verify_deep};
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind};
 pub use find::{Found, Search, find};
+pub use healing::heal;
 pub use ingest::{IngestOptions, IngestOutcome, Rehearsal, ingest};
 pub use inside::{Inside, ShardFiles, WalTail};
 pub use observer::{CancelToken, Observer, Silent};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use vectar::{
-    BackupRecord, Committed, Engine, IngestOptions, IngestOutcome, Rehearsal, Source, Subject,
+    BackupId, BackupRecord, Committed, Engine, IngestOptions, IngestOutcome, Rehearsal, Source, Subject,
     ingest::RowSharing,
     select::{self, Filter},
     source::{Discovery, discover},
@@ -54,15 +54,14 @@ pub(crate) struct IngestArgs {
     /// Store damaged snapshots too, and mark them
     #[arg(long)]
     allow_damaged: bool,
-    /// Find vectors and payloads that Qdrant's optimizer moved, and share them one by one with earlier backups
+    /// Share whole chunks only, and store anew what Qdrant's optimizer moved
     ///
-    /// The optimizer moves vectors and payload values without changing them. They are looked for in the newest backups of the same
-    /// collection and shard. Backups that share more depend on each other more: a damaged pack hurts more of them, and storing the same
-    /// snapshot again makes a new whole backup but does not heal the hurt one.
+    /// The optimizer moves vectors and payload values without changing them. Otherwise they are looked for, one by one, in the newest backups of
+    /// the same collection and shard, and only references to them are stored.
     #[arg(long)]
-    row_dedup: bool,
-    /// Look into this backup instead, whatever its collection is called
-    #[arg(long, value_name = "BACKUP", requires = "row_dedup")]
+    no_row_dedup: bool,
+    /// Look for moved vectors and payload values in this backup instead, whatever its collection is called
+    #[arg(long, value_name = "BACKUP", conflicts_with = "no_row_dedup")]
     like: Option<String>,
     /// Do everything but write
     #[arg(short = 'n', long)]
@@ -76,6 +75,8 @@ struct IngestLine<'l> {
     outcome: &'static str,
     /// Growth of the repository on disk: file sizes added up.
     new_bytes: u64,
+    /// Other backups of the same bytes that had lost something and are whole again.
+    healed: Vec<BackupId>,
     #[serde(flatten)]
     backup: BackupLine<'l>,
 }
@@ -142,7 +143,7 @@ impl IngestArgs {
             allow_damaged: self.allow_damaged,
             keep_free: self.keep_free,
             dry_run: self.dry_run,
-            rows: RowSharing { on: self.row_dedup, ..RowSharing::default() },
+            rows: RowSharing { on: !self.no_row_dedup, ..RowSharing::default() },
         }
     }
 }
@@ -200,12 +201,17 @@ fn ingest_one(
             tally.stored += 1;
             tally.bytes += committed.record.bytes;
             tally.new_bytes += committed.new_bytes;
-            print_stored(context, &committed)?;
+            let healed = heal(context, engine, &committed.record, known);
+            print_stored(context, &committed, &healed)?;
             known.push(committed.record);
         }
         IngestOutcome::AlreadyStored(record) => {
             tally.known += 1;
-            print_known(context, &record)?;
+            let healed = match options.dry_run {
+                true => Vec::new(),
+                false => heal(context, engine, &record, known),
+            };
+            print_known(context, &record, &healed)?;
         }
         IngestOutcome::Rehearsed(rehearsal) => {
             tally.stored += 1;
@@ -217,11 +223,33 @@ fn ingest_one(
     Ok(())
 }
 
-fn print_stored(context: &Context<'_>, committed: &Committed) -> Result<(), CliError> {
+/// Makes other backups of the same bytes whole that lost something, and returns them. That it failed is no failure of the ingest: the
+/// snapshot is stored.
+fn heal(context: &Context<'_>, engine: &Engine, whole: &BackupRecord, known: &mut [BackupRecord]) -> Vec<BackupRecord> {
+    let healed = vectar::heal(engine, whole, known).unwrap_or_else(|error| {
+        context.out().warn(format_args!("other backups of these bytes may still be hurt: {error}"));
+        Vec::new()
+    });
+    for record in &healed {
+        if let Some(known) = known.iter_mut().find(|known| known.id == record.id) {
+            known.clone_from(record);
+        }
+    }
+    healed
+}
+
+fn print_healed(context: &Context<'_>, healed: &[BackupRecord]) -> Result<(), CliError> {
+    healed.iter().try_for_each(|record| {
+        context.out().line(format_args!("healed {} ({}): it is whole again", record.id.short(), record.subject.name))
+    })
+}
+
+fn print_stored(context: &Context<'_>, committed: &Committed, healed: &[BackupRecord]) -> Result<(), CliError> {
     let (out, record) = (context.out(), &committed.record);
     let Subject { name, kind, .. } = &record.subject;
     if out.is_json() {
-        let line = IngestLine { outcome: "stored", new_bytes: committed.new_bytes, backup: BackupLine::new(record) };
+        let (new_bytes, backup) = (committed.new_bytes, BackupLine::new(record));
+        let line = IngestLine { outcome: "stored", new_bytes, healed: ids(healed), backup };
         return out.json("ingested", &line);
     }
     out.line(format_args!(
@@ -236,15 +264,21 @@ fn print_stored(context: &Context<'_>, committed: &Committed) -> Result<(), CliE
     if let Some(damage) = &record.damaged {
         out.warn(format_args!("{name} is damaged and was stored so: {damage}"));
     }
-    Ok(())
+    print_healed(context, healed)
 }
 
-fn print_known(context: &Context<'_>, record: &BackupRecord) -> Result<(), CliError> {
+fn ids(records: &[BackupRecord]) -> Vec<BackupId> {
+    records.iter().map(|record| record.id).collect()
+}
+
+fn print_known(context: &Context<'_>, record: &BackupRecord, healed: &[BackupRecord]) -> Result<(), CliError> {
     if context.out().is_json() {
-        let line = IngestLine { outcome: "already-stored", new_bytes: 0, backup: BackupLine::new(record) };
+        let (healed, backup) = (ids(healed), BackupLine::new(record));
+        let line = IngestLine { outcome: "already-stored", new_bytes: 0, healed, backup };
         return context.out().json("ingested", &line);
     }
-    context.out().line(format_args!("{} is stored already as {}, whole", record.subject.name, record.id.short()))
+    context.out().line(format_args!("{} is stored already as {}, whole", record.subject.name, record.id.short()))?;
+    print_healed(context, healed)
 }
 
 fn print_rehearsed(context: &Context<'_>, name: String, rehearsal: &Rehearsal) -> Result<(), CliError> {

@@ -266,30 +266,30 @@ fn show() {
         &["show", "03-delete-33pct-vacuum.snapshot"],
         &[Sizes],
         expect![[r#"
-        backup  <backup-1>
-        name  03-delete-33pct-vacuum.snapshot
-        kind  collection, 2 tar level(s)
-        collection  notes (from directory)
-        peer id  4831547486316841
-        source  notes/03-delete-33pct-vacuum.snapshot
-        qdrant  1.17.0 or newer, by its files
-        taken  2026-11-20T16:33:00Z (from mtime)
-        stored  <now> by vectar 0.1.0
-        verified  never
-        size  <size> (<size>)
-        sha-256  9e4766c3f03e330193008071b18cf4cac57ea02acefd5333df1b4d30e3e87c94
-        new packs  <size> (<size>)
-        chunks  73, 43 of them new
-        shard  0: 2 segment(s), replicas 4831547486316841 Active
-        CLASS  SIZE  NEW  STORED
-        block-pages  <size>  <size>  <size>
-        dense-rows  <size>  <size>  <size>
-        framing  <size>  <size>  <size>
-        logs  <size>  <size>  <size>
-        rebuilt  <size>  <size>  <size>
-        small-json  <size>  <size>  <size>
-        --- exit 0
-    "#]],
+            backup  <backup-1>
+            name  03-delete-33pct-vacuum.snapshot
+            kind  collection, 2 tar level(s)
+            collection  notes (from directory)
+            peer id  4831547486316841
+            source  notes/03-delete-33pct-vacuum.snapshot
+            qdrant  1.17.0 or newer, by its files
+            taken  2026-11-20T16:33:00Z (from mtime)
+            stored  <now> by vectar 0.1.0
+            verified  never
+            size  <size> (<size>)
+            sha-256  9e4766c3f03e330193008071b18cf4cac57ea02acefd5333df1b4d30e3e87c94
+            new packs  <size> (<size>)
+            chunks  628, 30 of them new
+            shard  0: 2 segment(s), replicas 4831547486316841 Active
+            CLASS  SIZE  NEW  STORED
+            block-pages  <size>  <size>  <size>
+            dense-rows  <size>  <size>  <size>
+            framing  <size>  <size>  <size>
+            logs  <size>  <size>  <size>
+            rebuilt  <size>  <size>  <size>
+            small-json  <size>  <size>  <size>
+            --- exit 0
+        "#]],
     );
     environment.check_masked(&["show", "full.snapshot"], &[Sizes], expect![[r#"
         backup  <backup-2>
@@ -305,7 +305,7 @@ fn show() {
         size  <size> (<size>)
         sha-256  01158e9f41a7854e3182459641c131519696323fa07e2c2c0fca898f125cd7fc
         new packs  <size> (<size>)
-        chunks  344, 227 of them new
+        chunks  370, 227 of them new
         CLASS  SIZE  NEW  STORED
         block-pages  <size>  <size>  <size>
         dense-rows  <size>  <size>  <size>

@@ -191,9 +191,8 @@ fn explain() {
             sum  <size>
 
             CAUSE  CLASS  GROWTH  OF  COLLECTION  SHARD  SEGMENT
-            rewritten-segment  dense-rows  <size>  <size>  notes  0  0be900ab-8d04-45cc-8a66-b7c8d35cd8fb
-            rewritten-segment  block-pages  <size>  <size>  notes  0  0be900ab-8d04-45cc-8a66-b7c8d35cd8fb
             rewritten-segment  rebuilt  <size>  <size>  notes  0  0be900ab-8d04-45cc-8a66-b7c8d35cd8fb
+            rewritten-segment  block-pages  <size>  <size>  notes  0  0be900ab-8d04-45cc-8a66-b7c8d35cd8fb
             framing  framing  <size>  <size>  notes  0  0be900ab-8d04-45cc-8a66-b7c8d35cd8fb
             framing  framing  <size>  <size>  notes  0  bcba9e12-2162-4e73-bd77-95458a953779
             wal  logs  <size>  <size>  notes  0  -

@@ -27,6 +27,7 @@ mod storage_errors;
 mod upkeep;
 mod upkeep_copy;
 mod upkeep_forget;
+mod upkeep_heal;
 mod upkeep_prune;
 mod upkeep_repair;
 

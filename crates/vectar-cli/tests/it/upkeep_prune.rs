@@ -44,79 +44,84 @@ fn marks_first_and_removes_after_the_grace() {
         &environment,
         "prune -n --grace 0s",
         expect![[r#"
-        freed now  <size>, 0 packs
-        freed after the grace  <size> (<size>), at <now>
-        packs to mark  3 unused, 2 wasteful, 0 small
-        rewritten  <size> (<size>)
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        gone for good  3 forgotten backups
-        --- exit 0
-    "#]],
+            freed now  <size>, 0 packs
+            freed after the grace  <size> (<size>), at <now>
+            packs to mark  2 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            gone for good  3 forgotten backups
+            --- exit 0
+        "#]],
     );
     assert_eq!(environment.tree(), before, "-n writes nothing");
     check(
         &environment,
         "prune --grace 0s",
         expect![[r#"
-        freed now  <size>, 0 packs
-        freed after the grace  <size> (<size>), at <now>
-        packs to mark  3 unused, 2 wasteful, 0 small
-        rewritten  <size> (<size>)
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        gone for good  3 forgotten backups
-        removed 0 packs, <size>; marked 5 packs, <size>; wrote <size>
-        --- exit 0
-    "#]],
+            freed now  <size>, 0 packs
+            freed after the grace  <size> (<size>), at <now>
+            packs to mark  2 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            gone for good  3 forgotten backups
+            removed 0 packs, <size>; marked 2 packs, <size>; wrote <size>
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
         "prune",
         expect![[r#"
-        freed now  <size>, 0 packs
-        freed after the grace  <size> (<size>), at <tomorrow>
-        packs to mark  0 unused, 0 wasteful, 0 small
-        rewritten  <size>
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        removed 0 packs, <size>; marked 0 packs, <size>; wrote <size>
-        --- exit 0
-    "#]],
+            freed now  <size>, 0 packs
+            freed after the grace  <size> (<size>), at <tomorrow>
+            packs to mark  0 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            removed 0 packs, <size>; marked 0 packs, <size>; wrote <size>
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
         "prune --grace 0s",
         expect![[r#"
-        freed now  <size> (<size>), 5 packs
-        freed after the grace  <size>
-        packs to mark  0 unused, 0 wasteful, 0 small
-        rewritten  <size>
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        removed 5 packs, <size>; marked 0 packs, <size>; wrote <size>
-        --- exit 0
-    "#]],
+            freed now  <size> (<size>), 2 packs
+            freed after the grace  <size>
+            packs to mark  0 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            removed 2 packs, <size>; marked 0 packs, <size>; wrote <size>
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
         "prune",
         expect![[r#"
-        freed now  <size>, 0 packs
-        freed after the grace  <size>
-        packs to mark  0 unused, 0 wasteful, 0 small
-        rewritten  <size>
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        removed 0 packs, <size>; marked 0 packs, <size>; wrote <size>
-        --- exit 0
-    "#]],
+            freed now  <size>, 0 packs
+            freed after the grace  <size>
+            packs to mark  0 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            removed 0 packs, <size>; marked 0 packs, <size>; wrote <size>
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
         "check --read-data",
         expect![[r#"
-            6 backups whole; read 14 of 14 packs, <size> (<size>): <count> chunks decoded and compared
+            6 backups whole; read 16 of 16 packs, <size> (<size>): <count> chunks decoded and compared
             --- exit 0
         "#]],
     );
@@ -129,43 +134,46 @@ fn limits() {
         &environment,
         "prune -n --grace 0s --max-unused unlimited --max-repack-size 0",
         expect![[r#"
-        freed now  <size>, 0 packs
-        freed after the grace  <size> (<size>), at <now>
-        packs to mark  3 unused, 0 wasteful, 0 small
-        rewritten  <size>
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        gone for good  3 forgotten backups
-        --- exit 0
-    "#]],
+            freed now  <size>, 0 packs
+            freed after the grace  <size> (<size>), at <now>
+            packs to mark  2 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            gone for good  3 forgotten backups
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
         "prune -n --grace 0s --max-unused 0% --max-repack-size 1%",
         expect![[r#"
-        freed now  <size>, 0 packs
-        freed after the grace  <size> (<size>), at <now>
-        packs to mark  3 unused, 1 wasteful, 0 small
-        rewritten  <size> (<size>)
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        gone for good  3 forgotten backups
-        --- exit 0
-    "#]],
+            freed now  <size>, 0 packs
+            freed after the grace  <size> (<size>), at <now>
+            packs to mark  2 unused, 2 wasteful, 0 small
+            rewritten  <size> (<size>)
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            gone for good  3 forgotten backups
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
         "prune -n --grace 0s --max-unused 1MiB --max-repack-size 100%",
         expect![[r#"
-        freed now  <size>, 0 packs
-        freed after the grace  <size> (<size>), at <now>
-        packs to mark  3 unused, 0 wasteful, 0 small
-        rewritten  <size>
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        gone for good  3 forgotten backups
-        --- exit 0
-    "#]],
+            freed now  <size>, 0 packs
+            freed after the grace  <size> (<size>), at <now>
+            packs to mark  2 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            gone for good  3 forgotten backups
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
@@ -198,28 +206,30 @@ fn without_grace_when_nobody_else_is_there() {
         &environment,
         "prune --unsafe-no-grace -n",
         expect![[r#"
-        freed now  <size> (<size>)
-        packs to remove  0 marked before, 3 unused, 2 wasteful, 0 small
-        rewritten  <size> (<size>)
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        gone for good  3 forgotten backups
-        --- exit 0
-    "#]],
+            freed now  <size> (<size>)
+            packs to remove  0 marked before, 2 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            gone for good  3 forgotten backups
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
         "prune --unsafe-no-grace",
         expect![[r#"
-        freed now  <size> (<size>)
-        packs to remove  0 marked before, 3 unused, 2 wasteful, 0 small
-        rewritten  <size> (<size>)
-        needed  <size> (<size>)
-        unused, left as it is  <size> (<size>)
-        gone for good  3 forgotten backups
-        removed 5 packs, <size>; marked 5 packs, <size>; wrote <size>
-        --- exit 0
-    "#]],
+            freed now  <size> (<size>)
+            packs to remove  0 marked before, 2 unused, 0 wasteful, 0 small
+            rewritten  <size>
+            needed  <size> (<size>)
+            unused, left as it is  <size> (<size>)
+            unused inside chunks  <size> (<size>)
+            gone for good  3 forgotten backups
+            removed 2 packs, <size>; marked 2 packs, <size>; wrote <size>
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
@@ -234,9 +244,9 @@ fn without_grace_when_nobody_else_is_there() {
         &environment,
         "check",
         expect![[r#"
-        6 backups whole by records and recipes; 14 packs there
-        --- exit 0
-    "#]],
+            6 backups whole by records and recipes; 16 packs there
+            --- exit 0
+        "#]],
     );
 }
 

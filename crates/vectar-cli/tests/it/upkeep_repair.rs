@@ -100,13 +100,18 @@ fn from_damage_to_whole_again() {
         "check --read-data",
         expect![[r#"
             damage: packs/<hash>/<hash>: bytes 97255..104088: pack record fails its checksum: recorded <hash>, computed <hash>
-              needed by <bkup-1>, <bkup-2>, <bkup-3>
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
             damage: packs/<hash>/<hash>: its bytes have the hash <hash>, which is not its name
-            3 backups cannot be restored whole:
+            8 backups cannot be restored whole:
               <bkup-1>  2026-11-20T16:30:00Z  notes  00-base.snapshot
               <bkup-2>  2026-11-20T16:31:00Z  notes  01-insert-5pct.snapshot
               <bkup-3>  2026-11-20T16:32:00Z  notes  02-payload-3pct.snapshot
-            6 backups whole; read 18 of 18 packs, <size> (<size>): <count> chunks decoded and compared
+              <bkup-4>  2026-11-20T16:33:00Z  notes  03-delete-33pct-vacuum.snapshot
+              <bkup-5>  2026-11-20T16:35:00Z  catalog,notes  full.snapshot
+              <bkup-6>  2026-11-20T16:37:00Z  kinds  shard-partial.snapshot
+              <bkup-7>  2026-11-20T16:38:00Z  kinds  shard-streamed.snapshot
+              <bkup-8>  2026-11-20T16:36:00Z  kinds  shard.snapshot
+            1 backup whole; read 18 of 18 packs, <size> (<size>): <count> chunks decoded and compared
             --- stderr
             run "vectar repair packs" to set damaged packs aside and keep what is good in them
             run "vectar repair backups" to see which bytes and files of each backup are lost
@@ -134,7 +139,7 @@ fn from_damage_to_whole_again() {
             set pack <hash> aside: <count> chunks good, 1 lost
               lost: <hash>, which was bytes 97255..104088
             --- stderr
-            6 backups whole, 3 backups not
+            1 backup whole, 8 backups not
             run "vectar repair backups" to see what of each is lost
             ingest the same snapshots again, where they still exist: that stores what is missing
             --- exit 3
@@ -144,35 +149,75 @@ fn from_damage_to_whole_again() {
         &environment,
         "repair backups --latest 1",
         expect![[r#"
-        --- stderr
-        6 backups whole, 0 backups not
-        --- exit 0
-    "#]],
+            backup <bkup-4> (03-delete-33pct-vacuum.snapshot): <size> (<size>) of <size> (<size>) lost, 3 ranges
+              bytes 10752..10944: chunk <hash> is in no pack of this repository
+                in 0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 14592..14784: chunk <hash> is in no pack of this repository
+                in 0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 206272..210880: chunk <hash> is in no pack of this repository
+                in 0/segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+            backup <bkup-5> (full.snapshot): <size> (<size>) of <size> (<size>) lost, 3 ranges
+              bytes 2143232..2143424: chunk <hash> is in no pack of this repository
+                in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 2147072..2147264: chunk <hash> is in no pack of this repository
+                in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 2338752..2343360: chunk <hash> is in no pack of this repository
+                in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+            backup <bkup-6> (shard-partial.snapshot): <size> of <size> (<size>) lost, 2 ranges
+              bytes 13312..13504: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+              bytes 17152..17344: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+            backup <bkup-7> (shard-streamed.snapshot): <size> (<size>) of <size> (<size>) lost, 3 ranges
+              bytes 10240..10432: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+              bytes 14080..14272: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+              bytes 228800..233408: chunk <hash> is in no pack of this repository
+                in segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb/files/vector_storage/vectors/chunk_0.mmap
+            backup <bkup-8> (shard.snapshot): <size> (<size>) of <size> (<size>) lost, 3 ranges
+              bytes 10752..10944: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 14592..14784: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 206272..210880: chunk <hash> is in no pack of this repository
+                in segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+            --- stderr
+            1 backup whole, 5 backups not
+            ingest the same snapshots again, where they still exist: that stores what is missing
+            "vectar restore BACKUP -o FILE --salvage" writes what is there
+            --- exit 3
+        "#]],
     );
     check(
         &environment,
         "check",
         expect![[r#"
-        damage: chunk <hash>: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>
-        3 backups cannot be restored whole:
-          <bkup-1>  2026-11-20T16:30:00Z  notes  00-base.snapshot
-          <bkup-2>  2026-11-20T16:31:00Z  notes  01-insert-5pct.snapshot
-          <bkup-3>  2026-11-20T16:32:00Z  notes  02-payload-3pct.snapshot
-        6 backups whole by records and recipes; 18 packs there
-        --- stderr
-        run "vectar repair backups" to see which bytes and files of each backup are lost
-        then ingest the same snapshots again, where they still exist: that stores what is missing
-        --- exit 4
-    "#]],
+            damage: chunk <hash>: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
+            8 backups cannot be restored whole:
+              <bkup-1>  2026-11-20T16:30:00Z  notes  00-base.snapshot
+              <bkup-2>  2026-11-20T16:31:00Z  notes  01-insert-5pct.snapshot
+              <bkup-3>  2026-11-20T16:32:00Z  notes  02-payload-3pct.snapshot
+              <bkup-4>  2026-11-20T16:33:00Z  notes  03-delete-33pct-vacuum.snapshot
+              <bkup-5>  2026-11-20T16:35:00Z  catalog,notes  full.snapshot
+              <bkup-6>  2026-11-20T16:37:00Z  kinds  shard-partial.snapshot
+              <bkup-7>  2026-11-20T16:38:00Z  kinds  shard-streamed.snapshot
+              <bkup-8>  2026-11-20T16:36:00Z  kinds  shard.snapshot
+            1 backup whole by records and recipes; 18 packs there
+            --- stderr
+            run "vectar repair backups" to see which bytes and files of each backup are lost
+            then ingest the same snapshots again, where they still exist: that stores what is missing
+            --- exit 4
+        "#]],
     );
     check(
         &environment,
         "ingest notes/00-base.snapshot",
         expect![[r#"
-        stored 00-base.snapshot as <bkup-4>: collection, <size>, <size> new
-        --- exit 0
-    "#]],
+            stored 00-base.snapshot as <bkup-9>: collection, <size>, <size> new
+            --- exit 0
+        "#]],
     );
     check(
         &environment,
@@ -244,11 +289,11 @@ fn what_is_left_of_a_damaged_backup() {
     );
     check(
         &environment,
-        "restore full.snapshot -o full --salvage",
+        "restore empty.snapshot -o empty --salvage",
         expect![[r#"
-        backup <bkup-2> (full.snapshot): <size> of <size> (<size>) lost, 0 ranges
+        backup <bkup-2> (empty.snapshot): <size> of <size> (<size>) lost, 0 ranges
         --- stderr
-        wrote full.damaged, without a checksum
+        wrote empty.damaged, without a checksum
         nothing is lost: "vectar restore" without --salvage writes the snapshot itself
         --- exit 0
     "#]],
@@ -266,38 +311,40 @@ fn a_pack_without_its_footer() {
         &environment,
         "check",
         expect![[r#"
-        damage: chunk <hash> and 1 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 5 more
-        damage: chunk <hash> and 3 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
-        damage: chunk <hash> and 2 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 1 more
-        damage: chunk <hash> and 30 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>
-        damage: chunk <hash> and 4 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>
-        damage: chunk <hash>: it is in no pack
-          needed by <bkup-1>, <bkup-5>
-        damage: chunk <hash> and 4 more: it is in no pack
-          needed by <bkup-1>
-        damage: packs/<hash>/<hash>: object packs/<hash>/<hash> in <here>/repository cannot be used: pack trailer lacks its magic bytes
-        9 backups cannot be restored whole:
-          <bkup-1>  2026-11-20T16:30:00Z  notes  00-base.snapshot
-          <bkup-2>  2026-11-20T16:31:00Z  notes  01-insert-5pct.snapshot
-          <bkup-3>  2026-11-20T16:32:00Z  notes  02-payload-3pct.snapshot
-          <bkup-4>  2026-11-20T16:33:00Z  notes  03-delete-33pct-vacuum.snapshot
-          <bkup-5>  2026-11-20T16:34:00Z  kinds  empty.snapshot
-          <bkup-6>  2026-11-20T16:35:00Z  catalog,notes  full.snapshot
-          <bkup-7>  2026-11-20T16:37:00Z  kinds  shard-partial.snapshot
-          <bkup-8>  2026-11-20T16:38:00Z  kinds  shard-streamed.snapshot
-          <bkup-9>  2026-11-20T16:36:00Z  kinds  shard.snapshot
-        0 backups whole by records and recipes; 18 packs there
-        --- stderr
-        run "vectar repair packs" to set damaged packs aside and keep what is good in them
-        run "vectar repair backups" to see which bytes and files of each backup are lost
-        then ingest the same snapshots again, where they still exist: that stores what is missing
-        --- exit 4
-    "#]],
+            damage: chunk <hash> and 1 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 5 more
+            damage: chunk <hash> and 15 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
+            damage: chunk <hash> and 6 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 3 more
+            damage: chunk <hash> and 2 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 1 more
+            damage: chunk <hash> and 11 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>
+            damage: chunk <hash> and 4 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>
+            damage: chunk <hash>: it is in no pack
+              needed by <bkup-1>, <bkup-5>
+            damage: chunk <hash> and 4 more: it is in no pack
+              needed by <bkup-1>
+            damage: packs/<hash>/<hash>: object packs/<hash>/<hash> in <here>/repository cannot be used: pack trailer lacks its magic bytes
+            9 backups cannot be restored whole:
+              <bkup-1>  2026-11-20T16:30:00Z  notes  00-base.snapshot
+              <bkup-2>  2026-11-20T16:31:00Z  notes  01-insert-5pct.snapshot
+              <bkup-3>  2026-11-20T16:32:00Z  notes  02-payload-3pct.snapshot
+              <bkup-4>  2026-11-20T16:33:00Z  notes  03-delete-33pct-vacuum.snapshot
+              <bkup-5>  2026-11-20T16:34:00Z  kinds  empty.snapshot
+              <bkup-6>  2026-11-20T16:35:00Z  catalog,notes  full.snapshot
+              <bkup-7>  2026-11-20T16:37:00Z  kinds  shard-partial.snapshot
+              <bkup-8>  2026-11-20T16:38:00Z  kinds  shard-streamed.snapshot
+              <bkup-9>  2026-11-20T16:36:00Z  kinds  shard.snapshot
+            0 backups whole by records and recipes; 18 packs there
+            --- stderr
+            run "vectar repair packs" to set damaged packs aside and keep what is good in them
+            run "vectar repair backups" to see which bytes and files of each backup are lost
+            then ingest the same snapshots again, where they still exist: that stores what is missing
+            --- exit 4
+        "#]],
     );
     check(
         &environment,
@@ -329,36 +376,38 @@ fn a_pack_that_is_gone() {
         &environment,
         "check",
         expect![[r#"
-        damage: chunk <hash> and 1 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 5 more
-        damage: chunk <hash> and 3 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
-        damage: chunk <hash> and 2 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 1 more
-        damage: chunk <hash> and 30 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>, <bkup-3>
-        damage: chunk <hash> and 4 more: it is in no pack
-          needed by <bkup-1>, <bkup-2>
-        damage: chunk <hash>: it is in no pack
-          needed by <bkup-1>, <bkup-5>
-        damage: chunk <hash> and 4 more: it is in no pack
-          needed by <bkup-1>
-        9 backups cannot be restored whole:
-          <bkup-1>  2026-11-20T16:30:00Z  notes  00-base.snapshot
-          <bkup-2>  2026-11-20T16:31:00Z  notes  01-insert-5pct.snapshot
-          <bkup-3>  2026-11-20T16:32:00Z  notes  02-payload-3pct.snapshot
-          <bkup-4>  2026-11-20T16:33:00Z  notes  03-delete-33pct-vacuum.snapshot
-          <bkup-5>  2026-11-20T16:34:00Z  kinds  empty.snapshot
-          <bkup-6>  2026-11-20T16:35:00Z  catalog,notes  full.snapshot
-          <bkup-7>  2026-11-20T16:37:00Z  kinds  shard-partial.snapshot
-          <bkup-8>  2026-11-20T16:38:00Z  kinds  shard-streamed.snapshot
-          <bkup-9>  2026-11-20T16:36:00Z  kinds  shard.snapshot
-        0 backups whole by records and recipes; 17 packs there
-        --- stderr
-        run "vectar repair backups" to see which bytes and files of each backup are lost
-        then ingest the same snapshots again, where they still exist: that stores what is missing
-        --- exit 4
-    "#]],
+            damage: chunk <hash> and 1 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 5 more
+            damage: chunk <hash> and 15 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
+            damage: chunk <hash> and 6 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 3 more
+            damage: chunk <hash> and 2 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 1 more
+            damage: chunk <hash> and 11 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>, <bkup-3>
+            damage: chunk <hash> and 4 more: it is in no pack
+              needed by <bkup-1>, <bkup-2>
+            damage: chunk <hash>: it is in no pack
+              needed by <bkup-1>, <bkup-5>
+            damage: chunk <hash> and 4 more: it is in no pack
+              needed by <bkup-1>
+            9 backups cannot be restored whole:
+              <bkup-1>  2026-11-20T16:30:00Z  notes  00-base.snapshot
+              <bkup-2>  2026-11-20T16:31:00Z  notes  01-insert-5pct.snapshot
+              <bkup-3>  2026-11-20T16:32:00Z  notes  02-payload-3pct.snapshot
+              <bkup-4>  2026-11-20T16:33:00Z  notes  03-delete-33pct-vacuum.snapshot
+              <bkup-5>  2026-11-20T16:34:00Z  kinds  empty.snapshot
+              <bkup-6>  2026-11-20T16:35:00Z  catalog,notes  full.snapshot
+              <bkup-7>  2026-11-20T16:37:00Z  kinds  shard-partial.snapshot
+              <bkup-8>  2026-11-20T16:38:00Z  kinds  shard-streamed.snapshot
+              <bkup-9>  2026-11-20T16:36:00Z  kinds  shard.snapshot
+            0 backups whole by records and recipes; 17 packs there
+            --- stderr
+            run "vectar repair backups" to see which bytes and files of each backup are lost
+            then ingest the same snapshots again, where they still exist: that stores what is missing
+            --- exit 4
+        "#]],
     );
     check(
         &environment,

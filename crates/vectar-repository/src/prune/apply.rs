@@ -129,9 +129,7 @@ impl PrunePlan {
     /// only known once it was done here too, because whoever forgot them may have crashed over it.
     fn bury_backups(&self, repository: &IndexedRepository, stats: &mut PruneStats) -> Result<(), RepositoryError> {
         for (id, seq) in &self.expired_records {
-            for seq in 0..=*seq {
-                repository.backend.delete(&keys::record(id, seq))?;
-            }
+            repository.delete_records(id, *seq)?;
         }
         repository.backend.sync(&[])?;
         for id in &self.expired {

@@ -8,7 +8,6 @@
 
 use std::collections::HashMap;
 
-use vectar_backend::ObjectKey;
 use vectar_chunk::{ChunkId, CodecHint, CodecId, Decoder, NodeId};
 
 use super::usage::{GRANULES, Usage, granule_start};
@@ -16,7 +15,6 @@ use crate::{
     error::RepositoryError,
     format::{
         ids::BackupId,
-        keys,
         node::{RecipeItem, RecipeNode},
         pack::{BodyEntry, RecordKind},
         record::BackupRecord,
@@ -89,7 +87,7 @@ impl Rerecording {
         let mut done = Rerecorded::default();
         let mut records = Vec::with_capacity(self.backups.len());
         for (id, seq) in &self.backups {
-            records.extend(current(repository, id, *seq)?);
+            records.extend(repository.current_record(id, *seq)?);
         }
         let reader = ChunkReader::new(repository, CACHE_BYTES);
         let mut rewriter = Rewriter {
@@ -102,55 +100,20 @@ impl Rerecording {
             nodes: HashMap::new(),
             parts: HashMap::new(),
         };
-        for record in &mut records {
-            record.root = rewriter.node(&record.root, 0)?;
+        let mut changed = Vec::with_capacity(records.len());
+        for BackupRecord { id, seq, root, .. } in records {
+            let new = rewriter.node(&root, 0)?;
+            if new != root {
+                changed.push((id, seq, new));
+            }
         }
         rewriter.carry_bodies_over()?;
         done.written_bytes = rewriter.ingest.finish_packs()?;
-        for record in records {
-            done.backups += u64::from(publish(repository, record)?);
+        for (id, seq, root) in changed {
+            done.backups += u64::from(repository.supersede(&id, seq, root)?.is_some());
         }
         Ok(done)
     }
-}
-
-/// The record as it lies there, without what notes say of it; `None` when the backup was forgotten or recorded afresh since.
-fn current(repository: &IndexedRepository, id: &BackupId, seq: u32) -> Result<Option<BackupRecord>, RepositoryError> {
-    match repository.read_record(&keys::record(id, seq)) {
-        Ok(record) => Ok(Some(record)),
-        Err(RepositoryError::TakenForDead { .. }) => Ok(None),
-        Err(RepositoryError::Backend(error)) if error.is_object_missing() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Publishes a record under its next number and takes the old one away. Returns whether it is there now.
-fn publish(repository: &IndexedRepository, mut record: BackupRecord) -> Result<bool, RepositoryError> {
-    let old_seq = record.seq;
-    // A backup that was forgotten while its parts were stored stays forgotten.
-    if current(repository, &record.id, old_seq)?.is_none() {
-        return Ok(false);
-    }
-    record.seq = old_seq + 1;
-    match Ingest::begin_carrying_over(repository)?.republish(&record) {
-        Ok(()) => {}
-        // Another client was faster, or has taken this one for dead. Either way the backup is whole.
-        Err(RepositoryError::ObjectInTheWay { key, .. }) => {
-            tracing::warn!(%key, "another client records this backup afresh");
-            return Ok(false);
-        }
-        Err(RepositoryError::TakenForDead { backup }) => {
-            tracing::warn!(%backup, "this prune stood still for so long that it was taken for dead");
-            return Ok(false);
-        }
-        Err(error) => return Err(error),
-    }
-    let old: Vec<ObjectKey> = (0..=old_seq).map(|seq| keys::record(&record.id, seq)).collect();
-    for key in &old {
-        repository.backend.delete(key)?;
-    }
-    repository.backend.sync(&[])?;
-    Ok(true)
 }
 
 /// Looks for references to chunks that are mostly unneeded.

@@ -12,6 +12,7 @@ mod crashes;
 mod damage;
 mod fixtures;
 mod forgetting;
+mod healing;
 mod hook;
 mod index;
 mod messages;

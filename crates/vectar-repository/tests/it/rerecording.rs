@@ -1,18 +1,17 @@
 //! Prune gets space back from inside of chunks: a backup that needs small parts of them is recorded afresh and stays what it was.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use jiff::SignedDuration;
 use vectar_backend::{Backend, BackendExt, KeyPrefix};
-use vectar_chunk::CodecHint;
 use vectar_repository::{
-    ChunkReader, ErrorKind, IndexedRepository, Ingest, NodeWriter, Preparer, RecipeWalker, RepositoryError,
-    format::{node::RecipeItem, record::BackupRecord},
+    ChunkReader, ErrorKind, IndexedRepository, RecipeWalker, RepositoryError,
+    format::{ids::IngestNonce, keys, node::RecipeItem, record::BackupRecord},
     prune::{self, MaxUnused, PruneOptions, PruneStats},
 };
 use vectar_testkit::backend::{Aftermath, Effect, FailingBackend, FailurePlan, MemoryBackend, Operation};
 
-use crate::scene::{assert_backups, draft, init, names, noise, open, packs, rebuilt, store};
+use crate::scene::{self, assert_backups, init, keys_below, names, noise, open, packs, publish_void, rebuilt, store};
 
 /// Removes as early and as much as prune can.
 const EAGER: PruneOptions =
@@ -43,26 +42,16 @@ fn small_bytes() -> Vec<u8> {
     (0..CHUNKS).flat_map(|chunk| -> Vec<u8> { part(chunk) }).collect()
 }
 
-/// Stores a backup that refers to parts of chunks.
+/// Stores a backup that refers to parts of these chunks.
 fn store_parts(
     repository: &IndexedRepository,
     name: &str,
     parts: impl Fn(usize) -> Vec<(usize, usize)>,
 ) -> Result<BackupRecord, RepositoryError> {
-    let mut ingest = Ingest::begin(repository, 1)?;
-    let mut preparer = Preparer::new(1)?;
-    let mut recipe = NodeWriter::new(repository.config().node_cut);
-    let mut bytes = Vec::new();
-    for (number, chunk) in chunks().iter().enumerate() {
-        let id = repository.id_key().chunk_id(chunk);
-        for (start, end) in parts(number) {
-            ingest.add(preparer.chunk(&id, chunk, 0, CodecHint::Unknown)?)?;
-            recipe.push(RecipeItem::Copy { chunk: id, start: start as u32, len: (end - start) as u32 }, &mut ingest)?;
-            bytes.extend_from_slice(&chunk[start..end]);
-        }
-    }
-    let (covered, root) = (recipe.len(), recipe.finish_root(&mut ingest)?);
-    Ok(ingest.commit(root, covered, draft(name, &bytes))?.record)
+    let chunks = chunks();
+    let parts = (0..CHUNKS).flat_map(|chunk| parts(chunk).into_iter().map(move |(start, end)| (chunk, start..end)));
+    let parts: Vec<(&[u8], Range<usize>)> = parts.map(|(chunk, range)| (&chunks[chunk][..], range)).collect();
+    scene::store_parts(repository, name, &parts)
 }
 
 /// A backup of whole chunks that was forgotten, one of small parts of them, and one that has nothing to do with either.
@@ -117,6 +106,25 @@ fn what_lies_unneeded_inside_of_chunks_comes_back() {
     let data = 50_000 + 6 * CHUNK_BYTES + 12 * (CHUNK_BYTES * 14 / 64);
     let stored = stored_bytes(&memory) as usize;
     assert!(stored < data + 12_000, "{stored} bytes are stored, {data} are needed");
+}
+
+/// A client that died over it, and was buried, has left a void under the next number. That is no reason to leave it for ever.
+#[test]
+fn a_name_that_is_taken_is_passed_over_and_stays_taken() {
+    let memory = with_small_parts();
+    let before = small_record(&memory);
+    let void = keys::record(&before.id, before.seq + 1);
+    publish_void(&memory, &void, IngestNonce::from_bytes([7; 16]));
+    assert_eq!(prune(&memory, 5).unwrap().rerecorded_backups, 1);
+    let after = small_record(&memory);
+    assert_eq!(after.seq, before.seq + 2);
+    let repository = open(Arc::new(memory.another_process()), 6).unwrap();
+    repository.forget(&after).unwrap();
+    let left = keys_below(&memory, "backups");
+    let other = repository.records().unwrap().backups.remove(0);
+    assert_eq!(left.iter().filter(|key| keys::record_of(key).unwrap().0 != other.id).collect::<Vec<_>>(), [&void]);
+    prune(&memory, 7).unwrap();
+    assert_eq!(keys_below(&memory, "backups"), left, "a sleeper must not find its name free after prune either");
 }
 
 /// Nothing to do with the parts that another backup needs: what remains is more than a half.
@@ -176,7 +184,7 @@ fn a_stop_or_a_failure_at_each_write_loses_no_backup() {
             let later = open(Arc::new(memory.another_process()), 13).unwrap();
             assert_backups(&later, &["other", "small"], &label);
             assert!(rebuilt(&later, &small_record(&memory)).unwrap() == small_bytes(), "{label}");
-            assert_eq!(small_record(&memory).seq, 1, "{label}: a later prune did what was left");
+            assert!(small_record(&memory).seq >= 1, "{label}: a later prune did what was left");
         }
     }
 }

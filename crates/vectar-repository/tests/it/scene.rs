@@ -1,6 +1,6 @@
 //! One repository, and what the tests do with it: the only module here that knows the order of the library's calls.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,10 +9,12 @@ use tempfile::TempDir;
 use vectar_backend::{Backend, BackendExt, KeyPrefix, LocalBackend, ObjectKey};
 use vectar_chunk::{CodecHint, cut_all};
 use vectar_repository::{
-    ChunkReader, Committed, IndexedRepository, Ingest, InitOptions, NodeSink, NodeWriter, Preparer, RecipeWalker,
-    RecordDraft, Repository, RepositoryError, SeededEnvironment, Stored,
+    ChunkReader, Committed, Environment, IndexedRepository, Ingest, InitOptions, NodeSink, NodeWriter, Preparer,
+    RecipeWalker, RecordDraft, Repository, RepositoryError, SeededEnvironment, Stored,
     format::{
+        frame::{self, FrameKind},
         ids::{IngestNonce, PackId},
+        ingest_marks::Void,
         keys,
         node::RecipeItem,
         pack::{FooterEntry, PACK_HEADER_BYTES, PackFooter, PackHeader, PackKind, RecordHead, RecordKind},
@@ -115,6 +117,33 @@ pub(crate) fn draft(name: &str, bytes: &[u8]) -> RecordDraft {
         note: None,
         space: Space::default(),
     }
+}
+
+/// Stores a backup that refers to these ranges of these chunks, end to end.
+pub(crate) fn store_parts(
+    repository: &IndexedRepository,
+    name: &str,
+    parts: &[(&[u8], Range<usize>)],
+) -> Result<BackupRecord, RepositoryError> {
+    let mut ingest = Ingest::begin(repository, 1)?;
+    let mut preparer = Preparer::new(1)?;
+    let mut recipe = NodeWriter::new(repository.config().node_cut);
+    let mut bytes = Vec::new();
+    for (chunk, range) in parts {
+        let id = repository.id_key().chunk_id(chunk);
+        ingest.add(preparer.chunk(&id, chunk, 0, CodecHint::Unknown)?)?;
+        let (start, len) = (range.start as u32, range.len() as u32);
+        recipe.push(RecipeItem::Copy { chunk: id, start, len }, &mut ingest)?;
+        bytes.extend_from_slice(&chunk[range.clone()]);
+    }
+    let (covered, root) = (recipe.len(), recipe.finish_root(&mut ingest)?);
+    Ok(ingest.commit(root, covered, draft(name, &bytes))?.record)
+}
+
+/// Takes the name of a record, as prune does with that of an ingest that it takes for dead.
+pub(crate) fn publish_void(memory: &MemoryBackend, key: &ObjectKey, nonce: IngestNonce) {
+    let void = Void { nonce, at: Timestamp::UNIX_EPOCH, client: process(1).client() };
+    overwrite(memory, key, frame::encode(FrameKind::Void, &void));
 }
 
 /// Rebuilds a backup into memory, proven chunk by chunk.

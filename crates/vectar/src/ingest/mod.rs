@@ -64,7 +64,7 @@ pub struct IngestOptions {
 /// How rows that an optimizer moved are found again in earlier backups.
 #[derive(Debug, Clone)]
 pub struct RowSharing {
-    /// Look for them.
+    /// Look for them; so it is by default.
     pub on: bool,
     /// Look for them in this backup, whatever its collection is called.
     pub like: Option<BackupId>,
@@ -76,7 +76,7 @@ pub struct RowSharing {
 
 impl Default for RowSharing {
     fn default() -> Self {
-        Self { on: false, like: None, budget_bytes: None, fingerprint_bits: 64 }
+        Self { on: true, like: None, budget_bytes: None, fingerprint_bits: 64 }
     }
 }
 

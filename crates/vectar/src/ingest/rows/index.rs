@@ -1,6 +1,6 @@
 //! The rows of the predecessors by their fingerprints, kind by kind, read when the first of a kind is looked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use vectar_chunk::ChunkId;
@@ -9,7 +9,7 @@ use vectar_qdrant::{
     storage::{Owner, SnapshotFiles, StorageFiles, ValuePlaces},
 };
 use vectar_repository::{
-    ChunkReader, Placed, RecipeWalker,
+    BackupId, ChunkReader, Placed, RecipeWalker,
     format::{node::RecipeItem, record::BackupRecord},
     index::IndexReader,
 };
@@ -62,6 +62,8 @@ pub(crate) struct RowIndexes<'e> {
     /// The segment that was asked for last.
     met: Option<String>,
     predecessors: Vec<Predecessor<'e>>,
+    /// Backups that could not be opened; each is said to be so once.
+    unreadable: HashSet<BackupId>,
     kinds: HashMap<RowKind, RowIndex>,
     reader: ChunkReader<'e>,
     view: IndexReader<'e>,
@@ -94,29 +96,40 @@ impl<'e> RowIndexes<'e> {
         (seed, bits): (u64, u32),
         budget_bytes: Option<usize>,
     ) -> Result<Self, Error> {
-        let predecessors = records.iter().filter_map(|record| Predecessor::open(engine, record)).collect();
         let places_bytes = budget_bytes.unwrap_or(PLACES_BYTES_MAX);
-        Ok(Self {
+        let mut indexes = Self {
             engine,
             known,
             met: None,
-            predecessors,
+            predecessors: Vec::new(),
+            unreadable: HashSet::new(),
             kinds: HashMap::new(),
             reader: ChunkReader::new(engine.repository(), CACHE_BYTES.min(places_bytes)),
             view: engine.repository().index().reader()?,
             seed,
             bits: bits.min(64),
             places_left: places_bytes / size_of::<Place>(),
-        })
+        };
+        indexes.open_all(records);
+        Ok(indexes)
+    }
+
+    fn open_all(&mut self, records: &[&BackupRecord]) {
+        for record in records {
+            if !self.unreadable.contains(&record.id) {
+                match Predecessor::open(self.engine, record) {
+                    Some(predecessor) => self.predecessors.push(predecessor),
+                    None => drop(self.unreadable.insert(record.id)),
+                }
+            }
+        }
     }
 
     /// Finds predecessors by a segment, when no name has told of any: a stream says what it is of as it goes.
     pub(crate) fn meet_segment(&mut self, segment: &str) {
         if self.predecessors.is_empty() && self.met.as_deref() != Some(segment) {
             self.met = Some(segment.to_owned());
-            let records = of_segment(segment, self.known);
-            self.predecessors =
-                records.into_iter().filter_map(|record| Predecessor::open(self.engine, record)).collect();
+            self.open_all(&of_segment(segment, self.known));
         }
     }
 
@@ -255,7 +268,7 @@ impl Predecessor<'_> {
         let leaves = self.catalogue.rows.iter().filter(|row| row.role == RowRole::Leaf { complete: true });
         let labelled = leaves
             .map(|row| (row, self.classifier.label(&BodyPath::from(&row.head.path), BodySize::declared(&row.head))));
-        labelled.filter(|(_, label)| RowKind::of(label).as_ref() == Some(kind)).collect()
+        labelled.filter(|(_, label)| RowKind::of(label).is_some_and(|other| kind.may_equal(&other))).collect()
     }
 
     /// Where the values of a page lie; `None` for a body that is no page.

@@ -45,6 +45,12 @@ impl RowKind {
         Some(Self { shard: label.identity.shard, place, unit_bytes })
     }
 
+    /// Whether bodies of the two kinds may hold the same rows: a snapshot of one shard does not say which one it is.
+    pub(crate) fn may_equal(&self, other: &Self) -> bool {
+        let same_shard = self.shard.is_none() || other.shard.is_none() || self.shard == other.shard;
+        same_shard && self.place == other.place && self.unit_bytes == other.unit_bytes
+    }
+
     /// The tracker without which the values of a page cannot be told apart.
     pub(crate) fn tracker_path(label: &BodyLabel) -> Option<String> {
         let (directory, file) = label.identity.path.rsplit_once('/')?;
