@@ -60,6 +60,14 @@ pub enum QdrantError {
         /// What it is.
         what: String,
     },
+    /// A file says that it is of a kind that no version known here writes: a newer one wrote it, or it is damaged.
+    #[error("{path}: {what}")]
+    NotKnown {
+        /// Path below the segment, shard or collection.
+        path: String,
+        /// What it says.
+        what: String,
+    },
     /// The snapshot itself could not be read.
     #[error("cannot read {path}")]
     FileUnreadable {
@@ -87,7 +95,7 @@ impl QdrantError {
     /// Returns what to do about this error.
     pub fn kind(&self) -> QdrantErrorKind {
         match self {
-            Self::NotReadable { .. } => QdrantErrorKind::Unsupported,
+            Self::NotReadable { .. } | Self::NotKnown { .. } => QdrantErrorKind::Unsupported,
             Self::FileUnreadable { .. } => QdrantErrorKind::Source,
             _ => QdrantErrorKind::FixInput,
         }

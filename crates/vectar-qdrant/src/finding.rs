@@ -76,6 +76,13 @@ impl Finding {
                 consequence: "what it holds was not checked".to_owned(),
                 advice: "a Qdrant of the version that wrote it can tell".to_owned(),
             },
+            QdrantError::NotKnown { path, what } => Self {
+                level: FindingLevel::Suspicious,
+                object: object(path),
+                what: what.clone(),
+                consequence: "a Qdrant that does not know it either cannot load what it belongs to; what it holds was not checked".to_owned(),
+                advice: "if no newer version wrote it, it is damaged: restore from another backup".to_owned(),
+            },
             QdrantError::FileDamaged { path, offset, what } => Self {
                 level: FindingLevel::Damage,
                 object: object(path),

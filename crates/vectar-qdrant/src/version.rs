@@ -219,8 +219,26 @@ impl fmt::Display for VersionRange {
     }
 }
 
+/// Reads the content of a `version.info`: three numbers with points between, and nothing else. They are versions of crates, not of Qdrant.
+pub(crate) fn crate_version(text: &[u8]) -> Option<[u32; 3]> {
+    let mut parts = std::str::from_utf8(text).ok()?.split('.').map(|part| {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| part.parse().ok()).flatten()
+    });
+    let version = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(version)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn crate_versions_are_three_numbers() {
+        assert_eq!(super::crate_version(b"0.4.2"), Some([0, 4, 2]));
+        for text in ["", "0.4", "0.4.2.1", "0.4.2\n", "0.4.+2", "0..2", "\0\0\0\0\0", "0.4.99999999999"] {
+            assert_eq!(super::crate_version(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
     use expect_test::{Expect, expect};
 
     use super::*;

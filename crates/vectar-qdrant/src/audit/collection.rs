@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{has, missing};
+use super::{has, missing, small_files};
 use crate::config::ShardingMethod;
 use crate::finding::{Finding, FindingLevel, Findings};
 use crate::outline::CollectionOutline;
@@ -23,6 +23,16 @@ pub(super) fn audit(files: &dyn StorageFiles, collection: &CollectionOutline) ->
     if !has(files, "version.info") {
         let consequence = "Qdrant takes the collection for one of an unsupported version";
         findings.add(missing("version.info", FindingLevel::Damage, consequence));
+    }
+    small_files::version(files, small_files::COLLECTION_VERSION, &mut findings);
+    small_files::collection(files, collection.config.as_ref(), &mut findings);
+    for path in ["shard_key_mapping.json", "payload_index.json"] {
+        // Both since v1.7.0, as the clocks since v1.8.0.
+        let is_expected = collection.shards.iter().any(|shard| shard.has_newest_clocks || shard.applied_seq.is_some());
+        if is_expected && !has(files, path) {
+            let consequence = "Qdrant takes the collection for one without payload indexes or shard keys";
+            findings.add(missing(path, FindingLevel::Suspicious, consequence));
+        }
     }
     shards(collection, &mut findings);
     findings
@@ -52,6 +62,17 @@ fn shards(collection: &CollectionOutline, findings: &mut Findings) {
             consequence: "Qdrant refuses the snapshot, or the points of these shards are not there after a restore"
                 .to_owned(),
             advice: "take the snapshots of all nodes of the same moment, or make the snapshot again".to_owned(),
+        });
+    }
+    let foreign: Vec<String> = present.difference(&announced).map(u32::to_string).collect();
+    if !foreign.is_empty() && !announced.is_empty() {
+        findings.add(Finding {
+            level: FindingLevel::DataLoss,
+            object: "config.json".to_owned(),
+            what: format!("does not announce shards that are in the snapshot: {}", foreign.join(", ")),
+            consequence: "Qdrant does not restore these shards".to_owned(),
+            advice: "compare shard_number and the shard keys with the collection, and make the snapshot again"
+                .to_owned(),
         });
     }
     let remote =

@@ -5,15 +5,20 @@
 
 mod collection;
 mod full;
+mod log_witness;
+mod payload_index;
+mod rows;
 mod segment;
 mod shard;
+mod small_files;
 
 use vectar_tar::{CatalogueRow, ReadAt};
 
 use crate::finding::{Finding, FindingLevel, Findings};
 use crate::outline::{CollectionOutline, ShardOutline, SnapshotKind, SnapshotOutline};
 use crate::path::{SegmentId, SegmentLayout};
-use crate::storage::{Owner, SnapshotFiles, StorageFiles};
+use crate::storage::{LivePoints, Owner, Segment, SnapshotFiles, StorageFiles, Wal};
+use log_witness::LogWitness;
 
 /// Checks a snapshot.
 ///
@@ -75,13 +80,53 @@ fn audit_shard<R: ReadAt + Send + Sync + ?Sized>(
     let owner = Owner { collection_file: collection.file.clone(), shard: shard.id, segment: None };
     let prefix = shard.id.map_or_else(|| prefix.to_owned(), |id| format!("{prefix}{id}/"));
     findings.append(shard::audit(&files.files(&owner), shard, is_partial), &prefix);
+    if !is_partial {
+        findings.append(points(files, &owner, shard), &prefix);
+    }
     for segment in &shard.segments {
         if !goes_on() {
             return;
         }
         let owner = Owner { segment: Some(segment.id.clone()), ..owner.clone() };
-        let part = segment::audit(&files.files(&owner), segment, collection.config.as_ref(), is_partial);
+        let part = segment::audit(&files.files(&owner), segment, collection, is_partial);
         findings.append(part, &format!("{prefix}{}", segment_prefix(&segment.id, segment.layout)));
+    }
+}
+
+/// The points of all segments of a shard as one list, beside its log. Segments that cannot be opened are reported by themselves.
+fn points<R: ReadAt + Send + Sync + ?Sized>(
+    files: &SnapshotFiles<'_, R>,
+    owner: &Owner,
+    shard: &ShardOutline,
+) -> Findings {
+    let owners = shard.segments.iter().map(|segment| Owner { segment: Some(segment.id.clone()), ..owner.clone() });
+    let segments: Vec<_> = owners.map(|owner| files.files(&owner)).collect();
+    let opened: Vec<Segment<'_>> = segments.iter().filter_map(|files| Segment::open(files).ok()).collect();
+    let mut findings = Findings::default();
+    let trackers = || LivePoints::new(opened.iter().map(Segment::tracker));
+    let Ok(points) = trackers() else { return findings };
+    twins(points, &mut findings);
+    // With a segment that cannot be opened, its points would all be missing.
+    let version = opened.iter().filter_map(|segment| segment.state().version).max();
+    if let Some(version) = version.filter(|_| opened.len() == segments.len())
+        && let (Ok(wal), Ok(points)) = (Wal::open(&files.files(owner)), trackers())
+    {
+        LogWitness::of(&wal, version).compare(points, &mut findings);
+    }
+    findings
+}
+
+/// Points that lie in several segments: Qdrant moves a point by writing it anew, and takes the newest.
+fn twins(points: LivePoints<'_>, findings: &mut Findings) {
+    let twice = points.filter(|point| point.as_ref().is_ok_and(|point| point.superseded > 0)).count();
+    if twice > 0 {
+        findings.add(Finding {
+            level: FindingLevel::Note,
+            object: "segments/".to_owned(),
+            what: format!("{twice} points lie in several segments"),
+            consequence: "none: the newest counts, the others go when the segments are optimized".to_owned(),
+            advice: "nothing".to_owned(),
+        });
     }
 }
 

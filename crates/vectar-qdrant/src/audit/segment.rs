@@ -1,16 +1,17 @@
 //! A segment: its files, its configuration against the collection's, and everything it stores.
 
-use super::{has, missing};
+use super::{has, missing, payload_index, rows, small_files};
+use crate::collection_files::PayloadSchema;
 use crate::config::CollectionConfig;
 use crate::finding::{Finding, FindingLevel, Findings};
-use crate::outline::SegmentOutline;
+use crate::outline::{CollectionOutline, SegmentOutline};
 use crate::segment::SegmentState;
-use crate::storage::{Gridstore, PayloadStorage, Segment, StorageFiles, VectorStorage};
+use crate::storage::{PayloadStorage, Segment, StorageFiles, VectorStorage};
 
 pub(super) fn audit(
     files: &dyn StorageFiles,
     outline: &SegmentOutline,
-    config: Option<&CollectionConfig>,
+    collection: &CollectionOutline,
     is_partial: bool,
 ) -> Findings {
     let mut findings = Findings::default();
@@ -22,17 +23,18 @@ pub(super) fn audit(
         let consequence = "Qdrant deletes a segment without it when it loads, with a warning in its log: all points of the segment are lost";
         findings.add(missing("version.info", FindingLevel::DataLoss, consequence));
     }
+    small_files::version(files, small_files::SEGMENT_VERSION, &mut findings);
     if !has(files, "segment.json") {
         let consequence = "Qdrant cannot load the segment";
         findings.add(missing("segment.json", FindingLevel::Damage, consequence));
         return findings;
     }
     let Some(state) = &outline.state else { return findings };
-    if let Some(config) = config {
+    if let Some(config) = &collection.config {
         vectors_by_config(state, config, &mut findings);
     }
     match Segment::open(files) {
-        Ok(segment) => stored(files, &segment, &mut findings),
+        Ok(segment) => stored(files, &segment, collection.payload_schema.as_ref(), &mut findings),
         Err(error) => findings.add(Finding::unreadable("", &error)),
     }
     findings
@@ -67,8 +69,9 @@ fn vectors_by_config(state: &SegmentState, config: &CollectionConfig, findings: 
     }
 }
 
-fn stored(files: &dyn StorageFiles, segment: &Segment<'_>, findings: &mut Findings) {
+fn stored(files: &dyn StorageFiles, segment: &Segment<'_>, schema: Option<&PayloadSchema>, findings: &mut Findings) {
     let (state, tracker) = (segment.state(), segment.tracker());
+    small_files::segment(state, tracker.live_points() > 0, findings);
     tracker.audit(state.version, findings);
     let (rows, live) = (Some(tracker.rows()), Some(tracker.live_rows()));
     let is_appendable = state.is_appendable();
@@ -85,19 +88,11 @@ fn stored(files: &dyn StorageFiles, segment: &Segment<'_>, findings: &mut Findin
         }
     }
     match PayloadStorage::open(files, state) {
-        Ok(payload) => payload.audit(live, findings),
+        Ok(payload) => {
+            payload.audit(live, findings);
+            rows::audit(segment, &payload, findings);
+        }
         Err(error) => findings.add(Finding::unreadable("", &error)),
     }
-    for directory in gridstores(files) {
-        match Gridstore::open(files, &directory) {
-            Ok(store) => store.audit(findings, &mut |_, _| Ok(())),
-            Err(error) => findings.add(Finding::unreadable("", &error)),
-        }
-    }
-}
-
-/// The Gridstores of payload indexes that take new points.
-fn gridstores(files: &dyn StorageFiles) -> Vec<String> {
-    let trackers = files.list("payload_index/").into_iter();
-    trackers.filter_map(|path| path.strip_suffix("/tracker.dat").map(str::to_owned)).collect()
+    payload_index::audit(files, tracker.rows(), schema, findings);
 }

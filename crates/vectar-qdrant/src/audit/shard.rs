@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{has, missing};
+use super::{has, missing, small_files};
 use crate::finding::{Finding, FindingLevel, Findings};
-use crate::outline::ShardOutline;
+use crate::outline::{SegmentOutline, ShardOutline};
+use crate::segment::SegmentState;
 use crate::storage::{StorageFiles, Wal};
 
 pub(super) fn audit(files: &dyn StorageFiles, shard: &ShardOutline, is_partial: bool) -> Findings {
@@ -13,6 +14,7 @@ pub(super) fn audit(files: &dyn StorageFiles, shard: &ShardOutline, is_partial: 
         let consequence = "Qdrant cannot read the shard and refuses the snapshot";
         findings.add(missing("shard_config.json", FindingLevel::Damage, consequence));
     }
+    small_files::shard(files, (shard.kind.as_ref(), shard.replicas.as_ref()), &mut findings);
     // A shard of another peer has no data here.
     if shard.replicas.as_ref().is_some_and(|replicas| replicas.is_local == Some(false)) {
         return findings;
@@ -32,8 +34,44 @@ pub(super) fn audit(files: &dyn StorageFiles, shard: &ShardOutline, is_partial: 
     }
     if !is_partial {
         twice(shard, &mut findings);
+        vectors_agree(shard, &mut findings);
     }
     findings
+}
+
+/// All segments of a shard have the same vectors. A shard snapshot has no configuration of the collection to compare them with.
+fn vectors_agree(shard: &ShardOutline, findings: &mut Findings) {
+    let names = |state: &SegmentState| -> Vec<String> {
+        let dense =
+            state.vectors.iter().map(|(name, vector)| format!("{name:?} of {} by {}", vector.size, vector.distance));
+        dense.chain(state.sparse_vectors.keys().map(|name| format!("sparse {name:?}"))).collect()
+    };
+    let mut sets: BTreeMap<Vec<String>, Vec<&SegmentOutline>> = BTreeMap::new();
+    for segment in &shard.segments {
+        if let Some(state) = &segment.state {
+            sets.entry(names(state)).or_default().push(segment);
+        }
+    }
+    if sets.len() < 2 {
+        return;
+    }
+    // Most segments are right; of two that differ either may be wrong.
+    let most = sets.values().map(Vec::len).max().unwrap_or_default();
+    let others = sets.iter().filter(|(_, segments)| segments.len() < most || most == 1);
+    for (vectors, segment) in
+        others.flat_map(|(vectors, segments)| segments.iter().map(move |segment| (vectors, segment)))
+    {
+        findings.add(Finding {
+            level: FindingLevel::Damage,
+            object: format!("segments/{}", segment.id),
+            what: format!(
+                "its vectors are not those of the other segments: {}",
+                crate::error::brief(&vectors.join(", "))
+            ),
+            consequence: "Qdrant refuses one of the segments, or answers searches wrongly".to_owned(),
+            advice: "restore from another backup, or make the snapshot again".to_owned(),
+        });
+    }
 }
 
 fn wal(files: &dyn StorageFiles, shard: &ShardOutline, findings: &mut Findings) {

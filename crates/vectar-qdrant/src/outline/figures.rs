@@ -347,7 +347,7 @@ fn vectors_of(state: &SegmentState) -> impl Iterator<Item = VectorFigures> {
 fn note(prefix: &str, error: &QdrantError) -> Unread {
     let (path, reason) = match error {
         QdrantError::FileDamaged { path, offset, what } => (path.as_str(), format!("byte {offset}: {what}")),
-        QdrantError::NotReadable { path, what } => (path.as_str(), what.clone()),
+        QdrantError::NotReadable { path, what } | QdrantError::NotKnown { path, what } => (path.as_str(), what.clone()),
         QdrantError::FileMissing { path } => (path.as_str(), "it is missing".to_owned()),
         error => ("", error.reason()),
     };

@@ -95,6 +95,31 @@ pub struct GraphMetadata {
     pub links_expected_bytes: Option<u64>,
     /// How many vectors were indexed, by `hnsw_config.json`.
     pub indexed_vectors: Option<u64>,
+    /// Whether `hnsw_config.json` has the parameters of `graph.bin`; `None` without that file.
+    pub config_agrees: Option<bool>,
+}
+
+/// `hnsw_config.json`, as far as it is compared.
+#[derive(Debug, Deserialize)]
+struct GraphConfig {
+    m: Option<u64>,
+    m0: Option<u64>,
+    ef_construct: Option<u64>,
+    indexed_vector_count: Option<u64>,
+}
+
+impl GraphConfig {
+    /// `None` when the file is not there.
+    fn read(files: &dyn StorageFiles, directory: &str) -> Result<Option<Self>, QdrantError> {
+        let Some(file) = files.open(&format!("{directory}/hnsw_config.json")) else { return Ok(None) };
+        read_json(&file).map(Some)
+    }
+
+    /// Parameters that a version does not write agree with all.
+    fn agrees(&self, words: &[u8; 24]) -> bool {
+        let is = |name: Option<u64>, at: usize| name.is_none_or(|value| value == word(words, at));
+        is(self.m, 0) && is(self.m0, 8) && is(self.ef_construct, 16)
+    }
 }
 
 impl GraphMetadata {
@@ -120,6 +145,7 @@ impl GraphMetadata {
         let header = LinksHeader::read(links_kind, &links_file)?;
         let mut words = [0; 24];
         graph_file.read_exact_at(0, &mut words)?;
+        let config = GraphConfig::read(files, &directory)?;
         Ok(Some(Self {
             m: word(&words, 0),
             m0: word(&words, 8),
@@ -133,22 +159,14 @@ impl GraphMetadata {
             links: links_kind,
             links_bytes: links_file.len(),
             links_expected_bytes: header.file_bytes(),
-            indexed_vectors: indexed_vectors(files, &directory)?,
+            indexed_vectors: config.as_ref().and_then(|config| config.indexed_vector_count),
+            config_agrees: config.map(|config| config.agrees(&words)),
         }))
     }
 }
 
 fn missing_links(directory: &str) -> QdrantError {
     QdrantError::FileMissing { path: format!("{directory}/{}", GraphLinksKind::Compressed.file_name()) }
-}
-
-fn indexed_vectors(files: &dyn StorageFiles, directory: &str) -> Result<Option<u64>, QdrantError> {
-    #[derive(Deserialize)]
-    struct ConfigFile {
-        indexed_vector_count: Option<u64>,
-    }
-    let Some(file) = files.open(&format!("{directory}/hnsw_config.json")) else { return Ok(None) };
-    read_json::<ConfigFile>(&file).map(|config| config.indexed_vector_count)
 }
 
 /// The u64 at `offset`, which lies within `bytes`.
@@ -215,15 +233,18 @@ fn entry_point(bytes: &[u8]) -> EntryPoint {
     EntryPoint { row: u32::from_le_bytes(*row), level: word(level, 0) }
 }
 
-/// How many of the entry points of the vector `name` are rows that are not there; `None` when there is no graph.
+/// How many of the entry points of the vector `name` are rows, or on levels, that are not there; `None` when there is no graph.
 pub(super) fn foreign_entry_points(
     files: &dyn StorageFiles,
     name: &str,
     rows: u64,
+    levels: u64,
 ) -> Result<Option<u64>, QdrantError> {
     let Some(file) = files.open(&format!("{}/graph.bin", index_directory(name))) else { return Ok(None) };
     let mut foreign = 0;
-    EntryTable::read(&file)?.for_each(&file, |entry| foreign += u64::from(u64::from(entry.row) >= rows))?;
+    EntryTable::read(&file)?.for_each(&file, |entry| {
+        foreign += u64::from(u64::from(entry.row) >= rows || entry.level >= levels);
+    })?;
     Ok(Some(foreign))
 }
 

@@ -33,5 +33,7 @@ pub use owner::{Owner, OwnerFiles, SnapshotFiles};
 pub use payload::{PayloadReader, PayloadStorage};
 pub use segment::{PointReader, Segment, SegmentStores, Wanted, WantedVectors};
 pub use stored_bitmask::read_stored_bitmask;
+pub(crate) use tally::{FaultKind, Tally};
 pub use vectors::{QuantizedMetadata, Vector, VectorReader, VectorStorage};
+pub(crate) use vectors::{audit_flags, is_zero};
 pub use wal::{Wal, WalEnd, WalEntries, WalEntry, WalOperation, WalSegment};

@@ -55,7 +55,8 @@ impl<'f> PayloadStorage<'f> {
                 not_readable(format!("payloads of the kind {kind} are in RocksDB, which cannot be read"))
             }
             Some(PayloadStorageKind::Other(kind)) => {
-                not_readable(format!("payloads of the kind {:?} are not known", brief(kind)))
+                let what = format!("payloads of the kind {:?} are not known", brief(kind));
+                Err(QdrantError::NotKnown { path: "segment.json".to_owned(), what })
             }
         }
     }
@@ -97,6 +98,14 @@ impl PayloadReader<'_> {
     /// [`QdrantError::FileDamaged`] when the value cannot be read.
     pub fn json(&mut self, row: u32) -> Result<&[u8], QdrantError> {
         Ok(self.values.value(row.into())?.unwrap_or(EMPTY))
+    }
+
+    /// Whether a payload is stored for the row, whatever it is.
+    ///
+    /// # Errors
+    /// When the source fails.
+    pub(crate) fn is_stored(&mut self, row: u32) -> Result<bool, QdrantError> {
+        self.values.has_value(row.into())
     }
 
     /// The payload of a row, parsed; empty for a row without one. It costs up to some thirty times its text for a moment.
@@ -152,7 +161,8 @@ mod tests {
         for kind in ["in_memory", "on_disk", "tape"] {
             let state = SegmentState { payload_storage: Some(kind.to_owned().into()), ..SegmentState::default() };
             let files = std::collections::BTreeMap::new();
-            assert!(matches!(PayloadStorage::open(&files, &state), Err(QdrantError::NotReadable { .. })), "{kind}");
+            let error = PayloadStorage::open(&files, &state).unwrap_err();
+            assert_eq!(error.kind(), crate::error::QdrantErrorKind::Unsupported, "{kind}");
         }
     }
 }

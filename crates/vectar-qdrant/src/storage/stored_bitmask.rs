@@ -46,7 +46,7 @@ const BITMAP_BYTES: u64 = 8192;
 ///
 /// # Errors
 /// [`QdrantError::FileDamaged`] when the file is not what the table above says, or has more bits;
-/// [`QdrantError::NotReadable`] for another version.
+/// [`QdrantError::NotKnown`] for another version.
 pub fn read_stored_bitmask(file: &StoredFile<'_>, bits_max: u64) -> Result<Bits, QdrantError> {
     let header = Header::read(file)?;
     if header.bits > bits_max {
@@ -91,7 +91,7 @@ impl Header {
         }
         if u32_at(4) != VERSION {
             let what = format!("a bitmask of version {}, only version {VERSION} is known", u32_at(4));
-            return Err(QdrantError::NotReadable { path: file.path().to_owned(), what });
+            return Err(QdrantError::NotKnown { path: file.path().to_owned(), what });
         }
         let bits = u64_at(8);
         if bits > 1 << 32 {

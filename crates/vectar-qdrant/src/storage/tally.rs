@@ -62,6 +62,11 @@ impl Tally {
         }
     }
 
+    /// How many were counted.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Adds the finding, when anything was counted.
     pub(crate) fn report(self, object: &str, findings: &mut Findings) {
         if self.count > 0 {

@@ -131,11 +131,11 @@ fn what_cannot_be_read_says_why() {
             r#"{"datatype":"turbo4"}"#,
             "vector_storage: the vectors are stored as turbo4 codes, from which they cannot be had back",
         ),
-        (r#"{"datatype":"float8"}"#, "vector_storage: the datatype of the vectors is none that this version reads"),
-        (r#"{"size":0}"#, "vector_storage: 0 dimensions are none that Qdrant takes"),
+        (r#"{"datatype":"float8"}"#, "segment.json: the datatype of vector \"\" is none that is known"),
+        (r#"{"size":0}"#, "segment.json: 0 dimensions of vector \"\" are none that Qdrant takes"),
         (
             r#"{"size":18446744073709551615}"#,
-            "vector_storage: 18446744073709551615 dimensions are none that Qdrant takes",
+            "segment.json: 18446744073709551615 dimensions of vector \"\" are none that Qdrant takes",
         ),
         (r#"{"storage_type":"Mmap"}"#, "vector_storage/matrix.dat is missing"),
         (r#"{}"#, "vector_storage/vectors/config.json is missing"),
@@ -423,6 +423,10 @@ fn inline() -> Files {
     Files::from([
         ("vector_index/links_comp_vec.bin".to_owned(), links),
         ("vector_index/graph.bin".to_owned(), graph),
+        (
+            "vector_index/hnsw_config.json".to_owned(),
+            br#"{"m":16,"m0":32,"ef_construct":100,"indexed_vector_count":3}"#.to_vec(),
+        ),
         ("vector_storage/deleted/status.dat".to_owned(), u64s(&[3, 0])),
         ("vector_storage/deleted/flags_a.dat".to_owned(), vec![0; 8]),
     ])
@@ -488,7 +492,7 @@ fn quantized() -> Files {
             br#"{"quantization_config":{"turbo":{"bits":"bits4"}},"vector_parameters":{"dim":2,"count":4,"distance_type":"Dot"}}"#.to_vec(),
         ),
         ("vector_storage/quantized.meta.json".to_owned(), br#"{"bits":"bits4","mode":"plus"}"#.to_vec()),
-        ("vector_storage/quantized.data".to_owned(), vec![0; 36]),
+        ("vector_storage/quantized.data".to_owned(), vec![7; 36]),
     ]);
     files
 }

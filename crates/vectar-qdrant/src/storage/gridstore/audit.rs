@@ -12,7 +12,7 @@ use crate::storage::bits::Bits;
 use crate::storage::file::{StoredFile, Window};
 use crate::storage::tally::{FaultKind, Tally};
 
-/// Most blocks of which a bit is kept, 256 MiB of bits. With the blocks of payloads that is 256 GiB of pages in one segment.
+/// Most blocks of which two bits are kept, 512 MiB of bits. With the blocks of payloads that is 256 GiB of pages in one segment.
 const BLOCKS_MAX: u64 = 1 << 31;
 
 const GOOD_COPY: &str = "restore another snapshot or backup of this collection";
@@ -66,6 +66,12 @@ const BEHIND: FaultKind = FaultKind {
     consequence: "these rows are read, but an index that is rebuilt lacks them",
     advice: "compare these points with another snapshot",
 };
+const LOST: FaultKind = FaultKind {
+    level: FindingLevel::Suspicious,
+    what: "rows without a value, and blocks in use to which no slot leads",
+    consequence: "if the slots were lost, these rows come back without what they stored",
+    advice: "compare these points with another snapshot",
+};
 const LEAKED: FaultKind = FaultKind {
     level: FindingLevel::Note,
     what: "blocks that are marked used and hold no value",
@@ -81,6 +87,10 @@ const GAPS: FaultKind = FaultKind {
 
 /// The faults of slots and values.
 struct Tallies {
+    /// Slots that lead to a value.
+    value_count: u64,
+    /// Live rows without one.
+    rows_without: u64,
     slots: Tally,
     values: Tally,
     contents: Tally,
@@ -94,6 +104,8 @@ struct Tallies {
 impl Tallies {
     fn new() -> Self {
         Self {
+            value_count: 0,
+            rows_without: 0,
             slots: Tally::new(SLOT),
             values: Tally::new(VALUE),
             contents: Tally::new(CONTENT),
@@ -128,6 +140,21 @@ struct Blocks<'f> {
     gaps: Option<StoredFile<'f>>,
     /// Blocks of the values seen so far.
     claimed: Bits,
+    /// Blocks to which slots of dead rows lead.
+    dead: Bits,
+}
+
+impl Blocks<'_> {
+    /// The blocks of a value whose bytes are all there: the first, and the one behind the last.
+    fn of(&self, pointer: Pointer) -> (u64, u64) {
+        let first = u64::from(pointer.page) * self.page_blocks + u64::from(pointer.start);
+        (first, (first + u64::from(pointer.len).div_ceil(self.block_bytes)).min(self.count))
+    }
+
+    fn set_dead(&mut self, pointer: Pointer) {
+        let (first, end) = self.of(pointer);
+        (first..end).for_each(|block| self.dead.set(block, true));
+    }
 }
 
 /// A slot, as an example.
@@ -154,9 +181,14 @@ pub(super) fn audit(
     let mut tallies = Tallies::new();
     check_slots(store, live, blocks.as_mut(), &mut tallies, check_value);
     let path = |name: &str| format!("{}/{name}", store.directory);
+    let lost = if tallies.value_count == 0 { u64::MAX } else { tallies.rows_without };
+    let rows_without = tallies.rows_without;
     tallies.report(store.tracker.file.path(), &path("page_*.dat"), &path("bitmask.dat"), findings);
-    if let Some(blocks) = blocks {
-        check_mask(&blocks, findings);
+    let leaked = blocks.map_or(0, |blocks| check_mask(&blocks, findings));
+    // A value takes a block at least. Where there is no value at all, any block in use had one.
+    if leaked > 0 && lost > 0 && (lost == u64::MAX || leaked >= lost) {
+        let what = format!("no slot leads to {leaked} blocks in use, and {rows_without} rows have no value");
+        findings.add(LOST.finding(store.tracker.file.path(), what));
     }
 }
 
@@ -214,8 +246,8 @@ fn open_blocks<'f>(
     let bitmask = open("bitmask.dat", count / 8);
     let gaps = open("gaps.dat", Gaps::file_bytes(count / region_blocks).expect("blocks are at most BLOCKS_MAX"));
     // Zeros the system hands out when they are touched: memory grows with the values, not with a declared length.
-    let claimed = Bits::new(vec![0; (count / 8) as usize], count);
-    Some(Blocks { block_bytes, page_blocks, region_blocks, count, bitmask, gaps, claimed })
+    let free = || Bits::new(vec![0; (count / 8) as usize], count);
+    Some(Blocks { block_bytes, page_blocks, region_blocks, count, bitmask, gaps, claimed: free(), dead: free() })
 }
 
 /// Looks at all slots, those behind the declared number included. Reads no more than twice the bytes of the pages: live values share
@@ -250,6 +282,7 @@ fn check_slots(
         if slot >= store.slots() && found != Slot::Empty {
             tallies.behind.add(&SlotName(slot, &"in use"));
         }
+        tallies.rows_without += u64::from(live.is_some() && is_live && !matches!(found, Slot::Value(_)));
         match found {
             Slot::Empty => {}
             Slot::Torn => tallies.torn.add(&SlotName(slot, &"length 0")),
@@ -261,10 +294,13 @@ fn check_slots(
                 tallies.shared.add(&SlotName(slot, &"the values before have all bytes of the pages, twice"));
             }
             Slot::Value(pointer) => {
+                tallies.value_count += 1;
                 bytes_left = bytes_left.saturating_sub(pointer.len.into());
                 let is_there = check_value_at(&mut reader, (slot, pointer), is_live, tallies, check_value);
-                if let (true, true, Some(blocks)) = (is_there, is_live, blocks.as_deref_mut()) {
-                    claim(blocks, slot, pointer, mask_window.as_mut(), tallies);
+                match blocks.as_deref_mut() {
+                    Some(blocks) if is_there && is_live => claim(blocks, slot, pointer, mask_window.as_mut(), tallies),
+                    Some(blocks) if is_there => blocks.set_dead(pointer),
+                    _ => {}
                 }
             }
         }
@@ -305,8 +341,7 @@ fn check_value_at(
 
 /// Takes the blocks of a value whose bytes are all there.
 fn claim(blocks: &mut Blocks<'_>, slot: u64, pointer: Pointer, mask: Option<&mut Window<'_>>, tallies: &mut Tallies) {
-    let first = u64::from(pointer.page) * blocks.page_blocks + u64::from(pointer.start);
-    let end = (first + u64::from(pointer.len).div_ceil(blocks.block_bytes)).min(blocks.count);
+    let (first, end) = blocks.of(pointer);
     let mut is_shared = false;
     for block in first..end {
         is_shared |= blocks.claimed.get(block);
@@ -330,16 +365,18 @@ fn is_marked(mask: &mut Window<'_>, first: u64, end: u64) -> Result<bool, Qdrant
     Ok((first..end).all(|block| bytes[((block - start) / 8) as usize] >> (block % 8) & 1 == 1))
 }
 
-/// Looks for blocks that are used by nobody, and compares the gaps with the mask.
-fn check_mask(blocks: &Blocks<'_>, findings: &mut Findings) {
-    let Some(bitmask) = &blocks.bitmask else { return };
+/// Looks for blocks that are used by nobody, and compares the gaps with the mask. Returns how many blocks are used by nobody.
+fn check_mask(blocks: &Blocks<'_>, findings: &mut Findings) -> u64 {
+    let Some(bitmask) = &blocks.bitmask else { return 0 };
+    let mut all_unclaimed = 0;
     let (mut leaked, mut wrong_gaps) = (Tally::new(LEAKED), Tally::new(GAPS));
     let (mut mask, mut gaps) = (Window::new(bitmask), blocks.gaps.as_ref().map(Window::new));
     let region_bytes = blocks.region_blocks / 8;
     for region in 0..blocks.count / blocks.region_blocks {
         let Ok(bytes) = mask.bytes(region * region_bytes, region_bytes as usize) else { break };
         let start = region * blocks.region_blocks;
-        let unclaimed = count_unclaimed(bytes, &blocks.claimed, start);
+        let unclaimed = count_unclaimed(bytes, blocks, start);
+        all_unclaimed += unclaimed;
         if unclaimed > 0 {
             leaked.add_many(unclaimed, &format!("{unclaimed} in region {region}"));
         }
@@ -356,13 +393,15 @@ fn check_mask(blocks: &Blocks<'_>, findings: &mut Findings) {
     if let Some(gaps) = &blocks.gaps {
         wrong_gaps.report(gaps.path(), findings);
     }
+    all_unclaimed
 }
 
 /// Blocks from `start` that `mask` marks used and no value has.
-fn count_unclaimed(mask: &[u8], claimed: &Bits, start: u64) -> u64 {
+fn count_unclaimed(mask: &[u8], blocks: &Blocks<'_>, start: u64) -> u64 {
     if count_ones(mask) == 0 {
         return 0;
     }
     let is_used = |block: &u64| mask[(block / 8) as usize] >> (block % 8) & 1 == 1;
-    (0..mask.len() as u64 * 8).filter(is_used).filter(|block| !claimed.get(start + block)).count() as u64
+    let is_nobodys = |block: &u64| !blocks.claimed.get(start + block) && !blocks.dead.get(start + block);
+    (0..mask.len() as u64 * 8).filter(is_used).filter(is_nobodys).count() as u64
 }

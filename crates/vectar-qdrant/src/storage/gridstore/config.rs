@@ -48,19 +48,19 @@ impl Config {
             mode: Option<String>,
         }
         let config: File = json::parse(bytes).map_err(|error| file.damaged(0, error.reason()))?;
-        let not_readable = |what: String| QdrantError::NotReadable { path: file.path().to_owned(), what };
+        let not_known = |what: String| QdrantError::NotKnown { path: file.path().to_owned(), what };
         let is_lz4 = match config.compression.as_deref() {
             None | Some("LZ4") => true,
             Some("None") => false,
             Some(other) => {
-                return Err(not_readable(format!("compression {:?} is not known", crate::error::brief(other))));
+                return Err(not_known(format!("compression {:?} is not known", crate::error::brief(other))));
             }
         };
         let page_bytes = config.page_size_bytes;
         let layout = match config.mode.as_deref() {
             None | Some("mutable") => blocks(page_bytes, config.block_size_bytes, config.region_size_blocks),
             Some("append_only") => (page_bytes > 0).then_some(Layout::Log),
-            Some(other) => return Err(not_readable(format!("mode {:?} is not known", crate::error::brief(other)))),
+            Some(other) => return Err(not_known(format!("mode {:?} is not known", crate::error::brief(other)))),
         };
         let layout = layout.ok_or_else(|| {
             file.damaged(0, format!("pages of {page_bytes} bytes are not whole regions of whole blocks"))
@@ -116,7 +116,7 @@ mod tests {
             assert!(matches!(read(text), Err(QdrantError::FileDamaged { .. })), "{text}");
         }
         for text in [r#"{"page_size_bytes":1,"mode":"frozen"}"#, r#"{"page_size_bytes":1,"compression":"Zstd"}"#] {
-            assert!(matches!(read(text), Err(QdrantError::NotReadable { .. })), "{text}");
+            assert!(matches!(read(text), Err(QdrantError::NotKnown { .. })), "{text}");
         }
         assert!(matches!(Config::open(&BTreeMap::new(), "d"), Err(QdrantError::FileMissing { .. })));
     }

@@ -49,6 +49,15 @@ impl<'r> GridstoreReader<'r> {
         }
     }
 
+    /// Whether a slot leads to a value, which is not looked at.
+    ///
+    /// # Errors
+    /// When the source fails.
+    pub(crate) fn has_value(&mut self, slot: u64) -> Result<bool, QdrantError> {
+        let is_there = slot < self.store.tracker.room();
+        Ok(is_there && matches!(self.slot(slot)?, Slot::Value(_)))
+    }
+
     /// What a slot below the room of the tracker holds.
     pub(super) fn slot(&mut self, slot: u64) -> Result<Slot, QdrantError> {
         self.store.tracker.slot(&mut self.tracker, slot)

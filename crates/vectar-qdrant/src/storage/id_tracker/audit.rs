@@ -38,7 +38,7 @@ impl IdTracker<'_> {
             return Ok(());
         }
         self.audit_versions_len(object, findings);
-        let (mut missing, mut newer, mut newest) = (0_u64, 0_u64, 0);
+        let (mut missing, mut newer, mut newest, mut zero) = (0_u64, 0_u64, 0, 0_u64);
         let mut versions = self.versions.in_order();
         for row in (0..self.rows).filter(|row| self.live.get(*row)) {
             // Rows are below 2^32 in every tracker.
@@ -48,8 +48,17 @@ impl IdTracker<'_> {
                     newer += 1;
                     newest = newest.max(version);
                 }
-                Some(_) => {}
+                Some(version) => zero += u64::from(version == 0),
             }
+        }
+        if zero > 0 && zero == self.live_points && segment_version > Some(0) {
+            findings.add(report(
+                FindingLevel::Note,
+                object,
+                format!("all {zero} live points have version 0, and the segment has {}", segment_version.unwrap_or(0)),
+                "none, unless another segment has an older copy of such a point, which then counts as newer",
+                "nothing, if operations are numbered from 0, as those of an embedded engine; a server begins with 1",
+            ));
         }
         if missing > 0 {
             findings.add(report(

@@ -131,7 +131,7 @@ fn check_header(file: &StoredFile<'_>, header: &[u8], magic: u64) -> Result<(), 
     let version = u32_at(header, 8);
     if version != FORMAT_VERSION {
         let what = format!("a disk id tracker of version {version}, only version {FORMAT_VERSION} is known");
-        return Err(QdrantError::NotReadable { path: file.path().to_owned(), what });
+        return Err(QdrantError::NotKnown { path: file.path().to_owned(), what });
     }
     Ok(())
 }

@@ -71,10 +71,19 @@ pub(super) fn open<'f>(files: &'f dyn StorageFiles, mut found: Findings) -> Resu
         mapping: Mapping::Sorted(Default::default()),
         found,
     };
-    if list.is_ascending {
+    if list.order.is_ascending() {
         tracker.mapping = Mapping::Ascending(Ascending::new(file, rows, list.blocks));
     } else {
         load(&mut tracker, &file, list.numbers, list.uuids)?;
+        if let Some(strays) = list.order.strays(tracker.live_points) {
+            tracker.found.add(report(
+                FindingLevel::Suspicious,
+                MAPPINGS,
+                format!("{strays} ids stand out of the order of all others"),
+                "if they are damaged, these points come back under ids that nobody gave them",
+                "compare the ids with another snapshot",
+            ));
+        }
     }
     Ok(tracker)
 }
@@ -125,10 +134,47 @@ fn row_count(file: &StoredFile<'_>) -> Result<u64, QdrantError> {
     Ok(rows)
 }
 
+/// How far live ids are from ascending.
+///
+/// A list that Qdrant sorted ascends; one that it did not sort, or sorted by tenants, falls behind itself without coming back at the next id. An id
+/// that was damaged stands alone between two neighbours that do ascend.
+#[derive(Debug, Default)]
+struct IdOrder {
+    /// The last two live ids, the older one first.
+    last: [Option<PointId>; 2],
+    falls: u64,
+    alone: u64,
+}
+
+impl IdOrder {
+    /// Fewest ids of which one can be told to stand alone.
+    const IDS_MIN: u64 = 32;
+
+    fn see(&mut self, id: PointId) {
+        let [before, last] = self.last;
+        self.falls += u64::from(last >= Some(id));
+        if let (Some(before), Some(last)) = (before, last) {
+            let is_between = before < last && last < id;
+            self.alone += u64::from(before < id && !is_between);
+        }
+        self.last = [last, Some(id)];
+    }
+
+    fn is_ascending(&self) -> bool {
+        self.falls == 0
+    }
+
+    /// How many ids stand alone, when they are few and nothing else is out of order.
+    fn strays(&self, ids: u64) -> Option<u64> {
+        let are_few = self.falls <= 1 + ids / 64 && ids >= Self::IDS_MIN;
+        (self.falls > 0 && self.alone >= self.falls && are_few).then_some(self.alone)
+    }
+}
+
 /// What one walk over the list tells.
 struct List {
     live: Bits,
-    is_ascending: bool,
+    order: IdOrder,
     numbers: usize,
     uuids: usize,
     blocks: Vec<Block>,
@@ -138,8 +184,7 @@ struct List {
 impl List {
     fn read(file: &StoredFile<'_>, rows: u64, deleted: &Bits) -> Result<Self, QdrantError> {
         let mut list =
-            Self { live: Bits::default(), is_ascending: true, numbers: 0, uuids: 0, blocks: Vec::new(), end: 0 };
-        let mut last = None;
+            Self { live: Bits::default(), order: IdOrder::default(), numbers: 0, uuids: 0, blocks: Vec::new(), end: 0 };
         let mut records = Records::first(file, rows);
         loop {
             let place = records.place;
@@ -157,8 +202,7 @@ impl List {
                 PointId::Number(_) => list.numbers += 1,
                 PointId::Uuid(_) => list.uuids += 1,
             }
-            list.is_ascending &= last.is_none_or(|last| last < record.id);
-            last = Some(record.id);
+            list.order.see(record.id);
             if let Some(block) = list.blocks.last_mut() {
                 block.first.get_or_insert(record.id);
             }

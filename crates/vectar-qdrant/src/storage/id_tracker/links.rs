@@ -83,6 +83,8 @@ pub(super) struct Replayed {
     pub(super) ids: SortedIds,
     /// Rows that an id was linked to before it was linked to the row that counts, without a delete between.
     pub(super) duplicate_rows: u64,
+    /// Ids that were linked last to a row that another id was linked to later.
+    pub(super) displaced: u64,
 }
 
 impl LinkLog {
@@ -128,16 +130,28 @@ impl LinkLog {
                 owners.get(after).is_none_or(|next| next.0 != row)
             })
         };
-        let duplicate_rows = keep_last(&mut self.ids.numbers, &is_owner) + keep_last(&mut self.ids.uuids, &is_owner);
-        Replayed { ids: self.ids, duplicate_rows }
+        let numbers = keep_last(&mut self.ids.numbers, &is_owner);
+        let uuids = keep_last(&mut self.ids.uuids, &is_owner);
+        Replayed {
+            ids: self.ids,
+            duplicate_rows: numbers.duplicates + uuids.duplicates,
+            displaced: numbers.displaced + uuids.displaced,
+        }
     }
 }
 
-/// Sorts by id and keeps of each id its last operation, if that links it to a row it still owns. Returns how many other rows the
-/// ids own that were kept.
-fn keep_last<Id: Ord + Copy>(links: &mut Vec<Link<Id>>, is_owner: &impl Fn(u32, u32) -> bool) -> u64 {
+/// What was not kept.
+struct Dropped {
+    /// Other rows that the ids own that were kept.
+    duplicates: u64,
+    /// Ids whose row belongs to another id.
+    displaced: u64,
+}
+
+/// Sorts by id and keeps of each id its last operation, if that links it to a row it still owns.
+fn keep_last<Id: Ord + Copy>(links: &mut Vec<Link<Id>>, is_owner: &impl Fn(u32, u32) -> bool) -> Dropped {
     links.sort_unstable_by(|a, b| a.id.cmp(&b.id).then(a.order.cmp(&b.order)));
-    let mut duplicates = 0;
+    let (mut duplicates, mut displaced) = (0, 0);
     let mut kept = 0;
     let mut start = 0;
     while start < links.len() {
@@ -149,11 +163,13 @@ fn keep_last<Id: Ord + Copy>(links: &mut Vec<Link<Id>>, is_owner: &impl Fn(u32, 
             duplicates += earlier.filter(|link| is_owner(link.row, link.order)).count() as u64;
             links[kept] = last;
             kept += 1;
+        } else {
+            displaced += u64::from(last.is_insert());
         }
         start = end;
     }
     links.truncate(kept);
-    duplicates
+    Dropped { duplicates, displaced }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use crate::error::{QdrantError, QdrantErrorKind};
 use crate::finding::{Finding, FindingLevel, Findings};
 use crate::point_id::PointId;
 use links::SortedIds;
-use versions::Versions;
+use versions::{Versions, VersionsReader};
 
 /// One live point of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +193,28 @@ impl<'f> IdTracker<'f> {
         Points::new(self)
     }
 
+    /// The file that says which id has which row.
+    pub(crate) fn mappings_path(&self) -> &'static str {
+        match self.kind {
+            IdTrackerKind::Empty | IdTrackerKind::Mutable => mutable::MAPPINGS,
+            IdTrackerKind::Immutable => immutable::MAPPINGS,
+            IdTrackerKind::Disk => disk::ROW_IDS,
+        }
+    }
+
+    /// The file that says which rows are deleted.
+    pub(crate) fn deletes_path(&self) -> &'static str {
+        match self.kind {
+            IdTrackerKind::Empty | IdTrackerKind::Mutable => mutable::MAPPINGS,
+            IdTrackerKind::Immutable | IdTrackerKind::Disk => deleted::DELETED,
+        }
+    }
+
+    /// The versions of rows that are asked for in ascending order, those of deleted ones included.
+    pub(crate) fn row_versions(&self) -> VersionsReader<'_> {
+        self.versions.in_order()
+    }
+
     /// The live point of an id. Reads about 20 KiB of an immutable tracker, 4 KiB for each halving of a disk tracker.
     ///
     /// # Errors
@@ -275,6 +297,7 @@ fn unreadable(error: &QdrantError) -> Finding {
         QdrantError::FileDamaged { path, .. }
         | QdrantError::FileMissing { path }
         | QdrantError::NotReadable { path, .. }
+        | QdrantError::NotKnown { path, .. }
         | QdrantError::FileUnreadable { path, .. } => path.as_str(),
         _ => immutable::MAPPINGS,
     };

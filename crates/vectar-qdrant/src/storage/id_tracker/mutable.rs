@@ -59,6 +59,15 @@ pub(super) fn open<'f>(files: &'f dyn StorageFiles, mut found: Findings) -> Resu
         }
     }
     let replayed = log.replay();
+    if replayed.displaced > 0 {
+        found.add(report(
+            FindingLevel::Suspicious,
+            MAPPINGS,
+            format!("{} ids have a row that another id was linked to later", replayed.displaced),
+            "Qdrant takes these points for deleted; it never gives a row to another id",
+            "compare the number of points with another snapshot",
+        ));
+    }
     Ok(IdTracker {
         files,
         kind: IdTrackerKind::Mutable,

@@ -69,13 +69,13 @@ impl<'f> Versions<'f> {
 
 /// Reads many versions.
 #[derive(Debug)]
-pub(super) enum VersionsReader<'t> {
+pub(crate) enum VersionsReader<'t> {
     Ahead { window: Window<'t>, rows: u64 },
     Loaded(Vec<u64>),
 }
 
 impl VersionsReader<'_> {
-    pub(super) fn of(&mut self, row: u32) -> Result<Option<u64>, QdrantError> {
+    pub(crate) fn of(&mut self, row: u32) -> Result<Option<u64>, QdrantError> {
         match self {
             Self::Ahead { window, rows } if u64::from(row) < *rows => {
                 let slot = window.bytes(u64::from(row) * SLOT_BYTES, SLOT_BYTES as usize)?;

@@ -93,7 +93,7 @@ impl VectorStorage<'_> {
             self.audit_rows(tracker_rows, is_appendable, findings);
         }
         self.audit_flags(findings);
-        self.audit_values(live, findings);
+        self.audit_values(live, is_appendable == Some(false), findings);
         self.audit_derived(findings);
     }
 

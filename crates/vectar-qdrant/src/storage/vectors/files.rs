@@ -53,6 +53,7 @@ pub(super) fn object<'e>(error: &'e QdrantError, otherwise: &'e str) -> &'e str 
         QdrantError::FileDamaged { path, .. }
         | QdrantError::FileMissing { path }
         | QdrantError::NotReadable { path, .. }
+        | QdrantError::NotKnown { path, .. }
         | QdrantError::FileUnreadable { path, .. } => path,
         _ => otherwise,
     }

@@ -22,6 +22,8 @@
 
 use super::files::{missing, read_status};
 use crate::error::QdrantError;
+use crate::finding::{Finding, Findings};
+use crate::storage::FaultKind;
 use crate::storage::{Bits, StorageFiles, StoredFile, Window};
 
 /// Bytes looked at at once.
@@ -72,7 +74,12 @@ impl Flags {
 
     /// Reads `deleted/` in `directory`.
     pub(super) fn of_directory(files: &dyn StorageFiles, directory: &str) -> Result<Self, QdrantError> {
-        let status_path = format!("{directory}/deleted/status.dat");
+        Self::read_in(files, &format!("{directory}/deleted"))
+    }
+
+    /// Reads a directory of flags.
+    fn read_in(files: &dyn StorageFiles, directory: &str) -> Result<Self, QdrantError> {
+        let status_path = format!("{directory}/status.dat");
         let Some(status) = files.open(&status_path) else {
             return Ok(Self { path: status_path, ..Self::default() });
         };
@@ -80,8 +87,8 @@ impl Flags {
         let mut which = [0; 8];
         status.read_exact_at(8, &mut which)?;
         let path = match u64::from_le_bytes(which) {
-            0 => format!("{directory}/deleted/flags_a.dat"),
-            1 => format!("{directory}/deleted/flags_b.dat"),
+            0 => format!("{directory}/flags_a.dat"),
+            1 => format!("{directory}/flags_b.dat"),
             other => return Err(status.damaged(8, format!("the flags are in file {other}, expected 0 or 1"))),
         };
         let file = files.open(&path).ok_or_else(|| missing(&path))?;
@@ -126,6 +133,30 @@ impl Flags {
         let set_end = bytes.last().map_or(0, |last| bytes.len() as u64 * 8 - u64::from(last.leading_zeros()));
         let bits = Bits::new(bytes, len);
         Ok(Self { bits, len, set_end, path: file.path().to_owned(), file_bytes: Some(file.len()), has_set_behind })
+    }
+}
+
+/// Reports what is wrong with a directory of flags about `rows` rows, such as the indexes of payload fields have.
+pub(crate) fn audit_flags(
+    files: &dyn StorageFiles,
+    directory: &str,
+    rows: u64,
+    fault: &FaultKind,
+    findings: &mut Findings,
+) {
+    match Flags::read_in(files, directory) {
+        Ok(flags) if flags.file_bytes.is_none() => {
+            findings.add(fault.finding(&flags.path, format!("{} is missing", flags.path)))
+        }
+        Ok(flags) if flags.has_set_behind => {
+            findings.add(fault.finding(&flags.path, format!("a bit is set behind the last of {} flags", flags.len)));
+        }
+        Ok(flags) if flags.set_end > rows => {
+            let what = format!("row {} is flagged, and there are {rows} rows", flags.set_end - 1);
+            findings.add(fault.finding(&flags.path, what));
+        }
+        Ok(_) => {}
+        Err(error) => findings.add(Finding::unreadable("", &error)),
     }
 }
 

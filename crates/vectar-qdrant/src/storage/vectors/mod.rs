@@ -37,9 +37,11 @@ mod vector_chunks;
 
 use serde::Serialize;
 
+pub(crate) use self::derived::is_zero;
 use self::element::Scalar;
 use self::files::storage_directory;
 use self::flags::Flags;
+pub(crate) use self::flags::audit_flags;
 use self::inline::InlineVectors;
 use self::matrix::Matrix;
 use self::multivector::MultiVectors;
@@ -121,6 +123,11 @@ fn is_without_files(files: &dyn StorageFiles, directory: &str) -> bool {
     files.list(&format!("{directory}/")).is_empty() && is_built() == Some(false)
 }
 
+/// The error that `segment.json` says something of a vector that is not known.
+fn not_known(what: String) -> QdrantError {
+    QdrantError::NotKnown { path: "segment.json".to_owned(), what }
+}
+
 /// The storage type whose vectors lie in the graph.
 const GRAPH_INLINE: &str = "GraphInline";
 
@@ -153,14 +160,19 @@ impl<'f> VectorStorage<'f> {
             return Ok(storage(0, Flags::default(), Body::Empty));
         }
         let Some(scalar) = Scalar::of(state.datatype.as_ref()) else {
-            return Err(not_readable(match &state.datatype {
-                Some(Datatype::Turbo4) => "the vectors are stored as turbo4 codes, from which they cannot be had back",
-                _ => "the datatype of the vectors is none that this version reads",
-            }));
+            return Err(match &state.datatype {
+                Some(Datatype::Turbo4) => {
+                    not_readable("the vectors are stored as turbo4 codes, from which they cannot be had back")
+                }
+                Some(Datatype::Other(name)) if name.starts_with("turbo") => {
+                    not_readable("the vectors are stored as turbo codes of a newer version")
+                }
+                _ => not_known(format!("the datatype of vector {name:?} is none that is known")),
+            });
         };
         let row_bytes = state.size.checked_mul(u64::from(scalar.bytes())).and_then(|bytes| u32::try_from(bytes).ok());
         let Some(row_bytes) = row_bytes.filter(|bytes| (1..=ROW_BYTES_MAX).contains(bytes)) else {
-            return Err(not_readable(&format!("{} dimensions are none that Qdrant takes", state.size)));
+            return Err(not_known(format!("{} dimensions of vector {name:?} are none that Qdrant takes", state.size)));
         };
         if state.multivector_config.is_some() {
             let multi = MultiVectors::open(files, &directory, row_bytes)?;
@@ -205,8 +217,7 @@ impl<'f> VectorStorage<'f> {
                 return Err(QdrantError::NotReadable { path: directory, what });
             }
             Some(_) => {
-                let what = "the storage type of the sparse vectors is none that this version reads".to_owned();
-                return Err(QdrantError::NotReadable { path: directory, what });
+                return Err(not_known(format!("the storage type of sparse vector {name:?} is none that is known")));
             }
         }
         let store = Gridstore::open(files, &format!("{directory}/store"))?;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{open, read_json, storage_directory};
 use super::vector_chunks::VectorChunks;
 use crate::error::QdrantError;
+use crate::json::SMALL_JSON_BYTES_MAX;
 use crate::quantization::{BinaryEncoding, ProductCompression, Quantization};
 use crate::segment::VectorState;
 use crate::storage::StorageFiles;
@@ -70,6 +71,22 @@ impl QuantizedMetadata {
     /// The file that makes a vector a quantized one.
     pub(super) fn config_path(directory: &str) -> String {
         format!("{directory}/quantized.config.json")
+    }
+
+    /// Whether `quantized.meta.json` says of the vectors what `quantized.config.json` says. Files longer than those of any method but product
+    /// quantization, whose centroids can take megabytes, are not read; nor is one that is not there.
+    pub(super) fn parameters_agree(&self, files: &dyn StorageFiles, directory: &str) -> Result<bool, QdrantError> {
+        #[derive(Deserialize)]
+        struct MetaFile {
+            vector_parameters: Option<serde_json::Value>,
+        }
+        let Some(meta) = files.open(&format!("{directory}/quantized.meta.json")) else { return Ok(true) };
+        if meta.len() > SMALL_JSON_BYTES_MAX {
+            return Ok(true);
+        }
+        let MetaFile { vector_parameters: in_meta } = read_json(&meta)?;
+        let config: MetaFile = read_json(&open(files, &Self::config_path(directory))?)?;
+        Ok(in_meta.is_none() || in_meta == config.vector_parameters)
     }
 
     /// Reads the small files of the vector `name`; `None` when it is not quantized.

@@ -49,7 +49,7 @@ impl<'s> DenseReader<'s> {
         }
     }
 
-    fn row(&mut self, row: u64) -> Result<&[u8], QdrantError> {
+    pub(super) fn row(&mut self, row: u64) -> Result<&[u8], QdrantError> {
         match self {
             Self::Matrix(matrix) => matrix.rows(row, 1),
             Self::Chunks(chunks) => chunks.rows(row, 1),

@@ -10,7 +10,7 @@ use super::vector_chunks::{ChunksReader, VectorChunks};
 use super::{Body, DenseRows, VectorStorage, sparse};
 use crate::finding::{FindingLevel, Findings};
 use crate::storage::tally::{FaultKind, Tally};
-use crate::storage::{Bits, Gridstore};
+use crate::storage::{Bits, Gridstore, GridstoreReader};
 
 /// Shorter vectors Qdrant leaves as they are when it normalises: it compares the square of the length with the smallest step
 /// of f32 above one (`qdrant v1.19.0 lib/segment/src/spaces/simple.rs`, `is_length_zero_or_normalized`).
@@ -18,10 +18,11 @@ const NORMALIZED_SQUARE_MIN: f32 = f32::EPSILON;
 
 impl Scalar {
     /// How far the norm of a normalised row may be from 1; `None` where rows are not normalised. Seen: 2e-7 in f32 (8 to 768
-    /// dimensions), 1.3e-4 in f16 (100 dimensions), where each element is rounded to 11 bits.
-    fn norm_tolerance(self) -> Option<f32> {
+    /// dimensions), 1.3e-4 in f16 (100 dimensions), where each element is rounded to 11 bits. A server takes a square within 1e-6 of 1 for
+    /// normalised, and the sum of squares may lose half a last digit with each dimension.
+    fn norm_tolerance(self, dim: u32) -> Option<f32> {
         match self {
-            Self::F32 => Some(1e-3),
+            Self::F32 => Some(1e-5 + dim as f32 * f32::EPSILON / 2.0),
             Self::F16 => Some(4e-3),
             Self::U8 => None,
         }
@@ -32,6 +33,17 @@ impl Scalar {
 /// look like a loss; a single one is what a client sent now and then.
 const LOST_BYTES_MIN: u64 = 4096;
 
+/// From so many vectors on it is odd that all of them are zeros: a small storage may be shorter than what is lost at once.
+const ZEROS_ALONE_MAX: u64 = 8;
+
+/// Flagged vectors that are there.
+const HIDDEN: FaultKind = FaultKind {
+    level: FindingLevel::Suspicious,
+    what: "rows that are flagged as without a vector and have one",
+    consequence: "if the flags are wrong, these points come back without their vector",
+    advice: "compare these points with another snapshot",
+};
+
 /// What can be wrong with values, counted.
 struct ValueTallies {
     not_finite: Tally,
@@ -39,6 +51,8 @@ struct ValueTallies {
     zeros: Tally,
     /// The vectors of zeros since the last other one.
     zeros_here: u64,
+    /// Rows that were looked at.
+    seen: u64,
     are_live: bool,
     absent: Tally,
     unread: Tally,
@@ -66,6 +80,7 @@ impl ValueTallies {
                 advice: "compare these points with their source",
             }),
             zeros_here: 0,
+            seen: 0,
             are_live,
             absent: Tally::new(FaultKind {
                 level: FindingLevel::DataLoss,
@@ -90,7 +105,10 @@ impl ValueTallies {
         }
     }
 
-    fn report(self, object: &str, findings: &mut Findings) {
+    fn report(mut self, object: &str, findings: &mut Findings) {
+        if self.are_live && self.zeros.count() == self.seen && self.seen >= ZEROS_ALONE_MAX {
+            self.zeros.raise(FindingLevel::Suspicious);
+        }
         for tally in [self.not_finite, self.norms, self.zeros, self.absent, self.unread] {
             tally.report(object, findings);
         }
@@ -110,6 +128,7 @@ struct RowRule {
 impl RowRule {
     fn see(&self, row: u64, bytes: &[u8], tallies: &mut ValueTallies) {
         let name = self.row_name;
+        tallies.seen += 1;
         let look = self.scalar.look(bytes);
         if !matches!(look, RowLook::Zero) {
             tallies.zeros_here = 0;
@@ -156,7 +175,10 @@ impl RowRule {
 
 impl VectorStorage<'_> {
     /// Looks at the vectors of all live rows whose flag is clear.
-    pub(super) fn audit_values(&self, live: Option<&Bits>, findings: &mut Findings) {
+    ///
+    /// `is_built` is whether the segment was built at once: then a flag means that the row never had a vector, and its bytes are the
+    /// same number over and over, which Qdrant stores in place of none. In other segments a vector that was deleted keeps its bytes.
+    pub(super) fn audit_values(&self, live: Option<&Bits>, is_built: bool, findings: &mut Findings) {
         let is_present = |row: u64| live.is_none_or(|live| live.get(row)) && !self.flags.bits.get(row);
         // No row behind the last one that may be alive is read: hostile files announce more than there is time for.
         let end = live.map_or(self.rows, Bits::len).min(self.rows);
@@ -169,6 +191,10 @@ impl VectorStorage<'_> {
                 for span in rows.spans() {
                     rule.see_span(&mut reader, before(end, span), is_present, &mut tallies);
                 }
+                let is_flagged = |row: u64| live.is_some_and(|live| live.get(row)) && self.flags.bits.get(row);
+                if is_built {
+                    self.audit_absent(&mut reader, (0..end).filter(|row| is_flagged(*row)), findings);
+                }
             }
             Body::Multi(multi, scalar) => {
                 let used = self.audit_ranges(multi, end, is_present, findings);
@@ -178,14 +204,39 @@ impl VectorStorage<'_> {
                     rule.see_span(&mut reader, before(used.len(), span), |row| used.get(row), &mut tallies);
                 }
             }
-            Body::Sparse(store) => self.audit_sparse(store, live, is_present, &mut tallies, findings),
+            Body::Sparse(store) => {
+                let filled = self.audit_sparse(store, live, is_present, &mut tallies, findings);
+                self.audit_sparse_index(filled, findings);
+            }
         }
         tallies.report(&self.directory, findings);
     }
 
+    /// Looks at the bytes of rows that are flagged, although their points are alive.
+    fn audit_absent(&self, reader: &mut DenseReader<'_>, rows: impl Iterator<Item = u64>, findings: &mut Findings) {
+        let Some(element_bytes) = self.element_bytes() else { return };
+        let mut hidden = Tally::new(HIDDEN);
+        for row in rows {
+            // That a row cannot be read was said when the rows were looked at.
+            let Ok(bytes) = reader.row(row) else { return };
+            let first = bytes.get(..element_bytes).unwrap_or_default();
+            if bytes.chunks(element_bytes).any(|element| element != first) {
+                hidden.add(&format_args!("row {row}"));
+            }
+        }
+        hidden.report(&self.flags.path, findings);
+    }
+
+    fn element_bytes(&self) -> Option<usize> {
+        match &self.body {
+            Body::Dense(_, scalar) | Body::Multi(_, scalar) => usize::try_from(scalar.bytes()).ok(),
+            Body::Empty | Body::Sparse(_) => None,
+        }
+    }
+
     fn rule(&self, scalar: Scalar, row_name: &'static str) -> RowRule {
         let dim = self.dim().unwrap_or_default() as u32;
-        let norm_tolerance = if self.is_cosine() { scalar.norm_tolerance() } else { None };
+        let norm_tolerance = if self.is_cosine() { scalar.norm_tolerance(dim) } else { None };
         RowRule { scalar, row_bytes: dim.saturating_mul(scalar.bytes()), norm_tolerance, row_name }
     }
 
@@ -203,14 +254,14 @@ impl VectorStorage<'_> {
         for span in multi.offsets.spans() {
             tallies.see_span(&mut reader, before(end, span), &multi.vectors, &is_present, &mut used);
         }
-        let RangeTallies { outside, overlapping, unread } = tallies;
-        for tally in [outside, overlapping, unread] {
+        let RangeTallies { outside, overlapping, empty, unread } = tallies;
+        for tally in [outside, overlapping, empty, unread] {
             tally.report(multi.offsets.directory(), findings);
         }
         used
     }
 
-    /// Looks at a sparse vector's Gridstore and its values.
+    /// Looks at a sparse vector's Gridstore and its values. Returns how many rows have a vector that is not empty.
     fn audit_sparse(
         &self,
         store: &Gridstore<'_>,
@@ -218,24 +269,48 @@ impl VectorStorage<'_> {
         is_present: impl Fn(u64) -> bool,
         tallies: &mut ValueTallies,
         findings: &mut Findings,
-    ) {
-        let mut seen = Bits::default();
-        store.audit_rows(live, findings, &mut |row, bytes| {
+    ) -> u64 {
+        let (mut seen, mut filled, mut reader) = (Bits::default(), 0, store.reader());
+        let present = self.audit_hidden(live, &mut reader, findings);
+        store.audit_rows(present.as_ref(), findings, &mut |row, bytes| {
             let (_, values) = sparse::decode(bytes)?;
             if is_present(row) && !values.iter().all(|value| value.is_finite()) {
                 tallies.not_finite.add(&format_args!("row {row}"));
             }
+            filled += u64::from(is_present(row) && !values.is_empty());
             seen.set(row, true);
             Ok(())
         });
         // That a value is missing is known only where it is known which points are alive.
-        let mut reader = store.reader();
         for row in (0..live.map_or(0, Bits::len).min(self.rows)).filter(|row| is_present(*row) && !seen.get(*row)) {
             // What cannot be read was reported above.
             if let Ok(None) = reader.value(row) {
                 tallies.absent.add(&format_args!("row {row}"));
             }
         }
+        filled
+    }
+
+    /// Reports sparse vectors that are there although they are flagged: a flag takes the value away. Returns the rows that are alive and
+    /// not flagged.
+    fn audit_hidden(
+        &self,
+        live: Option<&Bits>,
+        reader: &mut GridstoreReader<'_>,
+        findings: &mut Findings,
+    ) -> Option<Bits> {
+        let (mut present, mut hidden) = (live.cloned(), Tally::new(HIDDEN));
+        // No row behind the last flag is flagged, and there are no more of those than bits in a file.
+        for row in (0..self.flags.set_end).filter(|row| self.flags.bits.get(*row)) {
+            if let Some(present) = present.as_mut().filter(|present| row < present.len()) {
+                present.set(row, false);
+            }
+            if reader.has_value(row).unwrap_or(false) {
+                hidden.add(&format_args!("row {row}"));
+            }
+        }
+        hidden.report(&self.flags.path, findings);
+        present
     }
 }
 
@@ -248,6 +323,7 @@ fn before(end: u64, span: Range<u64>) -> Range<u64> {
 struct RangeTallies {
     outside: Tally,
     overlapping: Tally,
+    empty: Tally,
     unread: Tally,
 }
 
@@ -266,6 +342,12 @@ impl Default for RangeTallies {
                 "rows that share inner vectors",
                 "at least one of each two has wrong vectors",
             )),
+            empty: Tally::new(FaultKind {
+                level: FindingLevel::Suspicious,
+                what: "rows without any inner vector, and without a flag",
+                consequence: "these points come back with an empty multivector, which Qdrant does not take from a client",
+                advice: "compare these points with another snapshot",
+            }),
             unread: Tally::new(kind("offsets that cannot be read", outside)),
         }
     }
@@ -291,6 +373,9 @@ impl RangeTallies {
                 continue;
             }
             let InnerRange { first, count, capacity } = range;
+            if count == 0 {
+                self.empty.add(&format_args!("row {row}"));
+            }
             let inner = u64::from(first)..u64::from(first) + u64::from(count);
             if count > capacity || !vectors.holds(&inner) {
                 self.outside.add(&format_args!("row {row}: {count} of {capacity} from {first} on"));
