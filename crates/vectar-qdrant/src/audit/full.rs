@@ -2,11 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use super::{has, missing};
 use crate::finding::{Finding, FindingLevel, Findings};
 use crate::outline::SnapshotOutline;
+use crate::storage::StorageFiles;
 
 /// Files without a name, and aliases of nothing. A mapped file that is not there is among what could not be read.
-pub(super) fn audit(outline: &SnapshotOutline, findings: &mut Findings) {
+pub(super) fn audit(files: &dyn StorageFiles, outline: &SnapshotOutline, findings: &mut Findings) {
+    if !has(files, "config.json") {
+        findings.add(missing(
+            "config.json",
+            FindingLevel::Damage,
+            "Qdrant refuses a full snapshot without its mapping",
+        ));
+    }
     let names: BTreeSet<&str> = outline.collections.iter().filter_map(|one| one.name.as_deref()).collect();
     for collection in outline.collections.iter().filter(|collection| collection.name.is_none()) {
         findings.add(Finding {

@@ -50,7 +50,7 @@ pub fn audit<R: ReadAt + Send + Sync + ?Sized>(
                 .to_owned(),
             advice: "make a shard or collection snapshot for a backup".to_owned(),
         }),
-        SnapshotKind::Full => full::audit(outline, &mut findings),
+        SnapshotKind::Full => full::audit(&files.files(&Owner::default()), outline, &mut findings),
         SnapshotKind::Collection | SnapshotKind::Shard | SnapshotKind::ShardStreamed => {}
     }
     let is_partial = outline.kind == SnapshotKind::ShardPartial;

@@ -15,8 +15,8 @@ pub(super) fn audit(
     is_partial: bool,
 ) -> Findings {
     let mut findings = Findings::default();
-    // Of a partial snapshot only changed files are there, and none of them need be.
     if is_partial {
+        part(files, &mut findings);
         return findings;
     }
     if !has(files, "version.info") {
@@ -38,6 +38,16 @@ pub(super) fn audit(
         Err(error) => findings.add(Finding::unreadable("", &error)),
     }
     findings
+}
+
+/// Of a partial snapshot only changed files are there, and none of those that the manifest lists need be. The manifest itself and two small
+/// files always come (`qdrant v1.19.0 lib/segment/src/segment/snapshot.rs`).
+fn part(files: &dyn StorageFiles, findings: &mut Findings) {
+    for path in ["segment_manifest.json", "segment.json", "version.info"].iter().filter(|path| !has(files, path)) {
+        let consequence = "Qdrant cannot merge the segment into the one that it changes";
+        findings.add(missing(path, FindingLevel::Damage, consequence));
+    }
+    small_files::version(files, small_files::SEGMENT_VERSION, findings);
 }
 
 /// The vectors of the segment are those of the collection.

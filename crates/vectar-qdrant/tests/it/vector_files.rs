@@ -256,7 +256,10 @@ fn damage_to_chunked_vectors_is_found() {
     check(
         "vectors/status.dat",
         Some(u64s(&[3])),
-        &["damage: vector_storage/vectors/status.dat: 3 rows, and the id tracker has 4"],
+        &[
+            "damage: vector_storage/vectors/status.dat: 3 rows, and the id tracker has 4",
+            "suspicious: vector_storage/deleted/flags_a.dat: 4 flags, and there are 3 rows",
+        ],
     );
     check(
         "vectors/status.dat",

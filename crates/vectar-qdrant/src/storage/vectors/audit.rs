@@ -4,6 +4,7 @@
 //! points or flagged ones, dead inner vectors, chunk files without a row.
 
 use super::flags::Flags;
+use super::reader::DenseReader;
 use super::vector_chunks::VectorChunks;
 use super::{Body, DenseRows, VectorStorage};
 use crate::finding::{FindingLevel, Findings};
@@ -46,6 +47,13 @@ const ROWS_LOST: FaultKind = FaultKind {
     advice: "take another snapshot, or restore an older one",
 };
 
+const ROWS_UNWRITTEN: FaultKind = FaultKind {
+    level: FindingLevel::Suspicious,
+    what: "rows that were never written",
+    consequence: "none for the points that are there, if only the count is wrong",
+    advice: "compare the number of points with another snapshot",
+};
+
 const FLAGS_MISSING: FaultKind = FaultKind {
     level: FindingLevel::DataLoss,
     what: "the deleted flags are missing",
@@ -66,7 +74,7 @@ impl VectorStorage<'_> {
     /// `tracker_rows` is the number of rows in the segment's id tracker, `live` the rows of points that are alive (without it
     /// all count as such, except that zeros are then no more than a note), `is_appendable` what the segment's state says.
     ///
-    /// Every vector is read once, front to back. Memory: that of a [`VectorReader`](super::VectorReader), and for multivectors
+    /// Every vector is read once, front to back, and once more beside its codes where it is scalar quantized. Memory: that of a [`VectorReader`](super::VectorReader), and for multivectors
     /// one bit for each inner vector.
     pub fn audit(
         &self,
@@ -94,7 +102,7 @@ impl VectorStorage<'_> {
         }
         self.audit_flags(findings);
         self.audit_values(live, is_appendable == Some(false), findings);
-        self.audit_derived(findings);
+        self.audit_derived(live, findings);
     }
 
     fn audit_rows(&self, tracker_rows: u64, is_appendable: Option<bool>, findings: &mut Findings) {
@@ -106,6 +114,23 @@ impl VectorStorage<'_> {
         if !fits {
             let what = format!("{} rows, and the id tracker has {tracker_rows}", self.rows);
             findings.add(ROWS_LOST.finding(&self.rows_path(), what));
+        } else {
+            self.audit_rows_ahead(tracker_rows, findings);
+        }
+    }
+
+    /// Rows that an appendable segment has more than its tracker were written before a crash, and are not nothing but zeros.
+    fn audit_rows_ahead(&self, tracker_rows: u64, findings: &mut Findings) {
+        let (Body::Dense(rows @ DenseRows::Chunks(_), _), true) = (&self.body, self.rows > tracker_rows) else {
+            return;
+        };
+        let last = self.rows - 1;
+        // That a row cannot be read is reported where its file is looked at.
+        let is_zero = DenseReader::new(rows).row(last).is_ok_and(|bytes| bytes.iter().all(|byte| *byte == 0));
+        if is_zero && !self.flags.bits.get(last) {
+            let what =
+                format!("{} rows are counted, the last is zero, and the id tracker has {tracker_rows}", self.rows);
+            findings.add(ROWS_UNWRITTEN.finding(&self.rows_path(), what));
         }
     }
 
@@ -138,7 +163,10 @@ impl VectorStorage<'_> {
             let what = format!("a bit is set behind the last of {} flags", flags.len);
             findings.add(FLAGS_ODD.finding(&flags.path, what));
         }
-        if flags.set_end > self.rows {
+        if flags.len > self.rows && self.rows > 0 {
+            let what = format!("{} flags, and there are {} rows", flags.len, self.rows);
+            findings.add(FLAGS_ODD.finding(&flags.path, what));
+        } else if flags.set_end > self.rows {
             let what = format!("row {} is flagged, and there are {} rows", flags.set_end - 1, self.rows);
             findings.add(FLAGS_ODD.finding(&flags.path, what));
         }

@@ -13,7 +13,7 @@ use crate::quantization::Quantization;
 use crate::segment::{VectorIndexKind, VectorState};
 use crate::storage::graph::{GraphMetadata, foreign_entry_points};
 use crate::storage::tally::FaultKind;
-use crate::storage::{StoredFile, Window};
+use crate::storage::{Bits, StoredFile, Window};
 
 const REBUILD: &str = "take another snapshot, or restore an older one; the vectors themselves are not concerned";
 
@@ -67,7 +67,7 @@ const CODES_ZERO: FaultKind = FaultKind {
 };
 
 impl VectorStorage<'_> {
-    pub(super) fn audit_derived(&self, findings: &mut Findings) {
+    pub(super) fn audit_derived(&self, live: Option<&Bits>, findings: &mut Findings) {
         let state = match &self.state {
             State::Dense(state) => state,
             // Its index was looked at with its values.
@@ -80,7 +80,10 @@ impl VectorStorage<'_> {
                 findings.add(CODES_MISSING.finding(&path, format!("{path} is missing")));
             }
             Ok(None) => {}
-            Ok(Some(metadata)) => self.audit_codes(&metadata, state, findings),
+            Ok(Some(metadata)) => {
+                self.audit_codes(&metadata, state, findings);
+                self.audit_scalar_codes(&metadata, live, findings);
+            }
             Err(error) => findings.add(CODES.finding(object(&error, &self.directory), error.reason())),
         }
         if state.index.kind == VectorIndexKind::Hnsw {

@@ -151,6 +151,9 @@ pub(crate) fn audit_flags(
         Ok(flags) if flags.has_set_behind => {
             findings.add(fault.finding(&flags.path, format!("a bit is set behind the last of {} flags", flags.len)));
         }
+        Ok(flags) if flags.len > rows => {
+            findings.add(fault.finding(&flags.path, format!("{} flags, and there are {rows} rows", flags.len)));
+        }
         Ok(flags) if flags.set_end > rows => {
             let what = format!("row {} is flagged, and there are {rows} rows", flags.set_end - 1);
             findings.add(fault.finding(&flags.path, what));

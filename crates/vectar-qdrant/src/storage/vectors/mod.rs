@@ -30,6 +30,7 @@ mod matrix;
 mod multivector;
 mod quantized;
 mod reader;
+mod scalar_codes;
 mod sparse;
 mod sparse_index;
 mod values;
