@@ -11,6 +11,7 @@ mod bad_input;
 mod campaign;
 mod comparing;
 mod damage;
+mod deep_damage;
 mod deep_recipes;
 mod determinism;
 mod explaining;

@@ -1,6 +1,7 @@
 //! `verify --deep`: what it says of sound snapshots, of damaged ones, and of what only looks damaged.
 
 use expect_test::expect;
+use vectar_testkit::TarParts;
 
 use crate::environment::TestEnvironment;
 
@@ -216,4 +217,70 @@ fn a_checksum_alone() {
         hint: it can be deleted; the collection lies in the full snapshot
         --- exit 2
     "#]]);
+}
+
+/// What is done to a snapshot.
+type Change = dyn Fn(&mut TarParts);
+
+/// What makes it end with 4 is damage and loss. What is only suspicious is said, and does not stop a script.
+#[test]
+fn what_each_damage_ends_with() {
+    let environment = TestEnvironment::new();
+    let whole = environment.snapshot("notes", "00-base", "whole.snapshot");
+    environment.write("cut.snapshot", &whole[..whole.len() / 3]);
+    environment.write("last-block.snapshot", &whole[..whole.len() - 512]);
+    let mut flipped = whole.clone();
+    flipped[0] ^= 0x10;
+    environment.write("flipped.snapshot", flipped);
+    let changes: [(&str, &Change); 5] = [
+        ("vector", &|parts| {
+            parts.edit(&format!("{SEGMENT}vector_storage/vectors/chunk_0.mmap"), |bytes| bytes[3] ^= 0x40)
+        }),
+        ("links", &|parts| {
+            parts.edit(&format!("{SEGMENT}vector_index/links_compressed.bin"), |bytes| bytes.truncate(99))
+        }),
+        ("log", &|parts| parts.edit("0/wal/open-1", |bytes| bytes[30_000] ^= 1)),
+        ("gaps", &|parts| parts.edit(&format!("{SEGMENT}payload_storage/gaps.dat"), |bytes| bytes.fill(0))),
+        ("field", &|parts| parts.edit("payload_index.json", |bytes| *bytes = br#"{"schema":{}}"#.to_vec())),
+    ];
+    for (name, change) in changes {
+        environment.changed(("notes", "00-base"), &format!("{name}.snapshot"), change);
+    }
+    for (name, code, said) in [
+        ("whole", 0, "what Qdrant's files say fits together"),
+        ("cut", 4, "cut short, missing bytes"),
+        ("last-block", 4, "does not end in two zero blocks"),
+        ("flipped", 4, "header checksum"),
+        ("vector", 4, "vector_storage: cosine vectors whose norm is not 1: 1 (row 0: "),
+        (
+            "links",
+            4,
+            "damage: 0/segments/f95147e6-895e-4aff-b0d5-32d609876bd6.tar!snapshot/files/vector_index/links_compressed.bin: ",
+        ),
+        ("log", 4, "damage: 0/wal/open-1: "),
+        (
+            "gaps",
+            0,
+            "suspicious: 0/segments/f95147e6-895e-4aff-b0d5-32d609876bd6.tar!snapshot/files/payload_storage/gaps.dat: ",
+        ),
+        ("field", 0, "payload_index/config.json: has field \"rank\", which the collection does not index"),
+    ] {
+        let ran = environment.run(&["verify", "--deep", &format!("./{name}.snapshot")]);
+        assert_eq!(ran.code, Some(code), "{name}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(said), "{name}: {}", ran.stdout);
+    }
+}
+
+/// A value that became another value is seen by the digest that Qdrant wrote, and by nothing else.
+#[test]
+fn a_value_that_could_be() {
+    let environment = TestEnvironment::new();
+    environment.changed(("notes", "00-base"), "other.snapshot", |parts| {
+        parts.edit(&format!("{SEGMENT}vector_storage/vectors/chunk_0.mmap"), |bytes| bytes[3] ^= 0x80);
+    });
+    assert_eq!(environment.run(&["verify", "--deep", "./other.snapshot"]).code, Some(0));
+    environment.write("other.snapshot.checksum", "737222b51df4ed9372a7b5f05a3d834781cb4663f8caad6510ca45a911b294de");
+    let ran = environment.run(&["verify", "./other.snapshot"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stdout);
+    assert!(ran.stdout.contains("737222b51df4ed93"), "{}", ran.stdout);
 }
