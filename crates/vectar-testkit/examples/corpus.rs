@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use vectar_testkit::corpus::{
-    CorpusOptions, Distance, IdKind, Layout, OptimizedStorage, SparseGiantOptions, VectorContent, points_for_bytes,
-    write_series, write_sparse_giant,
+    CorpusOptions, Distance, IdKind, Layout, OptimizedStorage, SparseGiantOptions, Step, VectorContent,
+    points_for_bytes, write_series, write_sparse_giant,
 };
 
 const HELP: &str = "\
@@ -28,6 +28,8 @@ Usage: corpus --out DIR [OPTIONS]
   --size SIZE            instead of --points: length of the first snapshot, such as 2GiB
   --dim N                components per vector                            [384]
   --generations N        snapshots in the series                          [8]
+  --steps KIND           usual | daily | growing: what happens between    [usual]
+  --first N              number of the first snapshot that is written     [0]
   --ids KIND             numeric | uuid | mixed                           [uuid]
   --layout KIND          collection | shard | streamed                    [collection]
   --distance KIND        cosine | dot | euclid | manhattan                [cosine]
@@ -82,6 +84,7 @@ impl Arguments {
         let mut left: VecDeque<String> = arguments.collect();
         let mut out = None;
         let (mut size, mut sparse_giant, mut options) = (None, false, CorpusOptions::default());
+        let (mut generations, mut steps) = (8, Step::usual());
         while let Some(flag) = left.pop_front() {
             match flag.as_str() {
                 "--help" | "-h" => return Err(Failure::Help),
@@ -97,11 +100,13 @@ impl Arguments {
             match flag.as_str() {
                 "--out" => out = Some(PathBuf::from(value)),
                 "--size" => size = Some(parse_size(&flag, &value)?),
+                "--generations" => generations = parse_number(&flag, &value)?,
+                "--steps" => steps = parse_steps(&flag, &value)?,
                 _ => options = with_option(options, &flag, value)?,
             }
         }
         let out = out.ok_or_else(|| Failure::Usage("--out DIR is required".to_owned()))?;
-        Ok(Self { out, options, size, sparse_giant })
+        Ok(Self { out, options: options.repeating(&steps, generations), size, sparse_giant })
     }
 }
 
@@ -111,7 +116,7 @@ fn with_option(mut options: CorpusOptions, flag: &str, value: String) -> Result<
         "--seed" => options.seed = parse_number(flag, &value)?,
         "--points" => options.points = parse_number(flag, &value)?,
         "--dim" => options.dimensions = parse_number(flag, &value)?,
-        "--generations" => options = options.with_generations(parse_number(flag, &value)?),
+        "--first" => options.first_generation = parse_number(flag, &value)?,
         "--payload-bytes" => options.payload_bytes = parse_number(flag, &value)?,
         "--shards" => options.shards = parse_number(flag, &value)?,
         "--segments" => options.segments_per_shard = parse_number(flag, &value)?,
@@ -217,6 +222,15 @@ fn describe(error: &dyn std::error::Error) -> String {
 
 fn parse_number<N: FromStr<Err: Display>>(flag: &str, value: &str) -> Result<N, Failure> {
     value.parse().map_err(|error| Failure::Usage(format!("{flag} {value}: {error}")))
+}
+
+fn parse_steps(flag: &str, value: &str) -> Result<Vec<Step>, Failure> {
+    match value {
+        "usual" => Ok(Step::usual()),
+        "daily" => Ok(vec![Step::day()]),
+        "growing" => Ok(vec![Step::growth()]),
+        _ => Err(Failure::Usage(format!("{flag} {value}: expected one of usual, daily, growing"))),
+    }
 }
 
 fn parse_kind<K: Copy>(flag: &str, value: &str, kinds: &[(&str, K)]) -> Result<K, Failure> {

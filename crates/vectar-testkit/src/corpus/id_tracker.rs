@@ -113,7 +113,7 @@ fn write_immutable_mappings(segment: &SegmentPlan<'_>, out: &mut dyn Write) -> i
 /// with the log of the generation before, as a real one does.
 fn write_mutable_mappings(segment: &SegmentPlan<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BlockFilled::new(out);
-    for step in segment.build..=segment.generation {
+    for step in segment.made..=segment.generation {
         for (index, row) in segment.rows.iter().enumerate() {
             if row.appended_step == step {
                 log_record(segment, row, INSERT_NUMBER, INSERT_UUID, &mut out)?;

@@ -102,6 +102,9 @@ pub struct Step {
     pub delete_permille: u32,
     /// Whether the optimizer then rebuilds every segment: new UUIDs, live rows only, ascending by id.
     pub rebuild: bool,
+    /// How many optimized segments of each shard the optimizer then vacuums: new UUIDs, the rows that are still live. Of no
+    /// consequence beside `rebuild`.
+    pub vacuum_segments: u32,
 }
 
 impl Step {
@@ -114,6 +117,7 @@ impl Step {
             vector_permille: 0,
             delete_permille: 0,
             rebuild: false,
+            vacuum_segments: 0,
         }
     }
 
@@ -129,6 +133,25 @@ impl Step {
             Self { insert_permille: 200, rebuild: true, ..step("insert-20pct-merge") },
             Self { delete_permille: 330, rebuild: true, ..step("delete-33pct-vacuum") },
         ]
+    }
+
+    /// A collection whose points double, which the optimizer has not seen yet: rows lie in the order of writing.
+    pub fn growth() -> Self {
+        Self { name: "growth".to_owned(), insert_permille: 1000, ..Self::unchanged() }
+    }
+
+    /// A day of a collection in use: one point in a hundred is new, another payload, another vector, or deleted; and the optimizer
+    /// vacuums one segment.
+    pub fn day() -> Self {
+        Self {
+            name: "day".to_owned(),
+            insert_permille: 10,
+            payload_permille: 10,
+            vector_permille: 10,
+            delete_permille: 10,
+            rebuild: false,
+            vacuum_segments: 1,
+        }
     }
 }
 
@@ -165,6 +188,8 @@ pub struct CorpusOptions {
     pub layout: Layout,
     /// What happens before generation 1, 2, …; generation 0 is the base. The series has one snapshot more than this.
     pub steps: Vec<Step>,
+    /// The first generation that a series writes; the ones before happen all the same.
+    pub first_generation: u32,
 }
 
 impl Default for CorpusOptions {
@@ -184,6 +209,7 @@ impl Default for CorpusOptions {
             wal_bytes_max: 16 << 20,
             layout: Layout::Collection,
             steps: Step::usual(),
+            first_generation: 0,
         }
     }
 }
@@ -196,9 +222,15 @@ impl CorpusOptions {
 
     /// Returns the options with exactly `generations` snapshots, which repeat the usual steps.
     #[must_use]
-    pub fn with_generations(mut self, generations: u32) -> Self {
-        let steps = generations.saturating_sub(1) as usize;
-        self.steps = Step::usual().into_iter().cycle().take(steps).collect();
+    pub fn with_generations(self, generations: u32) -> Self {
+        self.repeating(&Step::usual(), generations)
+    }
+
+    /// Returns the options with exactly `generations` snapshots, which repeat these steps.
+    #[must_use]
+    pub fn repeating(mut self, steps: &[Step], generations: u32) -> Self {
+        let count = generations.saturating_sub(1) as usize;
+        self.steps = steps.iter().cycle().take(count).cloned().collect();
         self
     }
 
@@ -219,6 +251,7 @@ impl CorpusOptions {
         check(self.wal_bytes_max <= 32 << 20, "the WAL of a shard holds at most 32 MiB")?;
         check(self.layout == Layout::Collection || self.shards == 1, "a shard snapshot holds one shard")?;
         check(self.steps.len() <= 1000, "a series has at most 1000 steps")?;
+        check(self.first_generation <= self.last_generation(), "a series cannot begin behind its last snapshot")?;
         check(
             self.steps.iter().all(Step::is_valid),
             "a step's rates are at most 1000 per thousand and its name plain",

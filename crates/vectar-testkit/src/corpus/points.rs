@@ -5,10 +5,11 @@
 //!
 //! Words used here: a *build* is generation 0 or a step that rebuilds; the *era* of a generation runs from the last
 //! build at or before it. Points alive at the build lie in optimized segments; whoever is touched later in the era
-//! lies in an appendable segment, as Qdrant moves them there (format reference §5.2).
+//! lies in an appendable segment, as Qdrant moves them there (format reference §5.2). A *vacuum* makes one optimized
+//! segment anew from the rows that still count, and begins no era.
 
 use super::noise::{Permutation, Role, below, draw, spell_uuid, uuid_v4};
-use super::options::{CorpusOptions, IdKind, POINTS_PER_SEGMENT_MAX};
+use super::options::{CorpusOptions, IdKind, POINTS_PER_SEGMENT_MAX, Step};
 
 /// Most points of one `upsert_points` operation; large rows make smaller batches.
 const UPSERT_POINTS_MAX: u64 = 256;
@@ -183,6 +184,12 @@ impl<'o> Population<'o> {
         (1..=generation).rev().find(|&step| self.step(step).rebuild).unwrap_or(0)
     }
 
+    /// The last step at or before a generation that made the optimized segment of a slot: a build, or a vacuum.
+    pub(super) fn made_of(&self, generation: u32, slot: u64) -> u32 {
+        let makes = |step: &Step| step.rebuild || slot < u64::from(step.vacuum_segments);
+        (1..=generation).rev().find(|&step| makes(self.step(step))).unwrap_or(0)
+    }
+
     /// Appendable segments of each shard during the era of a generation: one, or as many as the era's writes need.
     pub(super) fn appendables_per_shard(&self, generation: u32) -> u64 {
         let build = self.build_of(generation);
@@ -347,7 +354,7 @@ impl<'o> Population<'o> {
             .collect()
     }
 
-    fn step(&self, step: u32) -> &super::options::Step {
+    fn step(&self, step: u32) -> &Step {
         &self.options.steps[step as usize - 1]
     }
 }

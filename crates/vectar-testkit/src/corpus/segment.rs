@@ -51,6 +51,8 @@ pub(super) struct SegmentPlan<'o> {
     pub(super) generation: u32,
     /// The build that began this generation's era.
     pub(super) build: u32,
+    /// The build, or the vacuum after it, that made this segment.
+    pub(super) made: u32,
     /// A number that belongs to this segment alone.
     pub(super) key: u64,
     /// When the segment was made; the time of files that never change.
@@ -63,7 +65,8 @@ pub(super) struct SegmentPlan<'o> {
 }
 
 impl<'o> SegmentPlan<'o> {
-    /// Lays out an optimized segment: the points of its slot that were alive at the build, ascending by id.
+    /// Lays out an optimized segment: the points of its slot that were alive at the build, and not touched before the vacuum, ascending
+    /// by id.
     pub(super) fn optimized(population: &'o Population<'o>, generation: u32, shard: u64, slot: u64) -> Self {
         let kind = Kind::Optimized(population.options().optimized);
         let mut plan = Self::empty(population, generation, kind, shard, slot);
@@ -78,6 +81,10 @@ impl<'o> SegmentPlan<'o> {
             }
             let now = population.life(point, generation).expect("an inserted point stays inserted");
             let moved = now.moved_step.filter(|&step| step > plan.build);
+            let dead_step = moved.into_iter().chain(now.died_step).min();
+            if dead_step.is_some_and(|dead| dead <= plan.made) {
+                continue;
+            }
             let bytes = encoder.encode(point, at_build.payload_step).len();
             let write = push_write(&mut plan.writes, point, at_build.payload_step, bytes);
             plan.rows.push(Row {
@@ -85,8 +92,8 @@ impl<'o> SegmentPlan<'o> {
                 version: at_build.version,
                 vector_step: at_build.vector_step,
                 write,
-                appended_step: plan.build,
-                dead_step: moved.into_iter().chain(now.died_step).min(),
+                appended_step: plan.made,
+                dead_step,
             });
         }
         plan.seal();
@@ -150,6 +157,7 @@ impl<'o> SegmentPlan<'o> {
 
     fn empty(population: &'o Population<'o>, generation: u32, kind: Kind, shard: u64, index: u64) -> Self {
         let build = population.build_of(generation);
+        let made = if kind == Kind::Appendable { build } else { population.made_of(generation, index) };
         let place = (shard << 32) | (index << 1) | u64::from(kind == Kind::Appendable);
         Self {
             population,
@@ -157,9 +165,10 @@ impl<'o> SegmentPlan<'o> {
             writes: Vec::new(),
             generation,
             build,
-            key: draw(population.options().seed, Role::SegmentUuid, place, u64::from(build)),
-            built_s: time_s(build),
-            changed_s: time_s(build),
+            made,
+            key: draw(population.options().seed, Role::SegmentUuid, place, u64::from(made)),
+            built_s: time_s(made),
+            changed_s: time_s(made),
             flushed_s: time_s(generation),
             kind,
         }
@@ -178,10 +187,10 @@ impl<'o> SegmentPlan<'o> {
             self.kind == Kind::Appendable && self.rows.iter().any(|row| self.population.event(row.point, step).writes())
         });
         let died = self.rows.iter().filter_map(|row| row.dead_step).max();
-        self.changed_s = time_s(written.into_iter().chain(died).max().unwrap_or(self.build));
+        self.changed_s = time_s(written.into_iter().chain(died).max().unwrap_or(self.made));
     }
 
-    /// The segment's UUID, which stays the same until the next build.
+    /// The segment's UUID, which stays the same until the segment is made anew.
     pub(super) fn uuid(&self) -> String {
         spell_uuid(&uuid_v4(self.key, draw(self.key, Role::SegmentUuid, 0, 0)))
     }
@@ -217,7 +226,7 @@ impl<'o> SegmentPlan<'o> {
             Kind::Optimized(OptimizedStorage::Mmap) => ("Mmap", PLAIN_INDEX.to_owned()),
             _ => ("InRamChunkedMmap", PLAIN_INDEX.to_owned()),
         };
-        let built = self.population.last_operation(self.build);
+        let built = self.population.last_operation(self.made);
         let (initial, version) = match self.kind {
             Kind::Appendable if self.rows.is_empty() => ("null".to_owned(), "0".to_owned()),
             Kind::Appendable => ("null".to_owned(), self.version().to_string()),

@@ -42,7 +42,7 @@ pub struct SeriesSnapshot {
     pub points: u64,
 }
 
-/// Writes every snapshot of a series into a folder (created when missing), then `truth.json` beside them.
+/// Writes the snapshots of a series, from its first generation on, into a folder (created when missing), then `truth.json` beside them.
 ///
 /// `observe` is called with each snapshot as soon as it is complete. Files of the same names are replaced.
 ///
@@ -69,7 +69,7 @@ pub fn write_series(
     }
     let population = Population::new(options);
     let (mut snapshots, mut truth) = (Vec::new(), Vec::new());
-    for generation in 0..=options.last_generation() {
+    for generation in options.first_generation..=options.last_generation() {
         let path = folder.join(format!("{}.snapshot", tag(options, generation)));
         let (snapshot, said) = write_one(&population, generation, &path).map_err(failed(&path))?;
         observe(&snapshot);

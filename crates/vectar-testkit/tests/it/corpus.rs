@@ -30,7 +30,7 @@ fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One of each kind of everything, with two steps: all changes at once, then more of them before a rebuild.
+/// One of each kind of everything, with three steps: all changes at once, more of them before a vacuum, then before a rebuild.
 fn varied() -> Vec<CorpusOptions> {
     let busy = Step {
         name: "busy".to_owned(),
@@ -39,11 +39,13 @@ fn varied() -> Vec<CorpusOptions> {
         vector_permille: 100,
         delete_permille: 100,
         rebuild: false,
+        vacuum_segments: 0,
     };
     let rebuild = Step { name: "rebuild".to_owned(), rebuild: true, ..busy.clone() };
+    let vacuum = Step { name: "vacuum".to_owned(), vacuum_segments: 1, ..busy.clone() };
     let mut varied = one_of_each_kind();
     for options in &mut varied {
-        options.steps = vec![busy.clone(), busy.clone(), rebuild.clone()];
+        options.steps = vec![busy.clone(), vacuum.clone(), rebuild.clone()];
     }
     varied
 }
@@ -195,6 +197,38 @@ fn rebuild_keeps_rows_and_values_and_changes_their_places() {
         files.into_keys().filter(|path| path.ends_with(".tar")).collect::<Vec<_>>()
     };
     assert!(segments(0).iter().all(|path| !segments(1).contains(path)), "a rebuilt segment has a new UUID");
+}
+
+#[test]
+fn vacuum_drops_dead_rows_of_one_segment_and_leaves_the_others() {
+    let delete = Step { delete_permille: 200, ..Step::unchanged() };
+    let vacuum = Step { name: "vacuum".to_owned(), vacuum_segments: 1, ..Step::unchanged() };
+    let options = CorpusOptions { segments_per_shard: 2, steps: vec![delete, vacuum], ..small() };
+    assert_eq!(points(&options, 1), points(&options, 2));
+    let mappings = |generation| {
+        let files = reader::files(&snapshot(&options, generation));
+        let is_mapping = |path: &str| path.ends_with("/id_tracker.mappings");
+        files.into_iter().filter(|(path, _)| is_mapping(path)).collect::<BTreeMap<_, _>>()
+    };
+    let (before, after) = (mappings(1), mappings(2));
+    assert_eq!((before.len(), after.len()), (2, 2));
+    let stays: Vec<_> = before.keys().filter(|path| after.contains_key(*path)).collect();
+    let [stays] = stays[..] else { panic!("one of two segments has a new UUID: {stays:?}") };
+    assert_eq!(before[stays], after[stays]);
+    let bytes = |files: &BTreeMap<String, Vec<u8>>| files.values().map(Vec::len).sum::<usize>();
+    assert!(bytes(&after) < bytes(&before), "deleted rows of the vacuumed segment are gone");
+}
+
+#[test]
+fn a_series_may_begin_with_a_later_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CorpusOptions { points: 50, first_generation: 2, ..small() }.repeating(&[Step::day()], 4);
+    let written = write_series(&options, folder.path(), |_| {}).unwrap();
+    let tags: Vec<&str> = written.iter().map(|snapshot| snapshot.tag.as_str()).collect();
+    assert_eq!(tags, ["02-day", "03-day"]);
+    assert_eq!(read(&written[0].path), snapshot(&options, 2));
+    let refused = CorpusOptions { first_generation: 4, ..options };
+    assert!(write_series(&refused, folder.path(), |_| {}).is_err());
 }
 
 #[test]
