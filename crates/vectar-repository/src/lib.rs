@@ -51,6 +51,7 @@ mod repository;
 mod reserve;
 
 // In and out.
+mod cache;
 mod ingest;
 mod reader;
 mod recipe;
@@ -67,6 +68,7 @@ mod healing;
 pub mod prune;
 pub mod repair;
 
+pub use cache::ChunkCache;
 pub use environment::{Environment, SeededEnvironment, SystemEnvironment};
 pub use error::{DamageReason, ErrorKind, RepositoryError, error_chain};
 pub use forgetting::ForgottenList;

@@ -1,20 +1,20 @@
 //! Reading chunks and nodes back, each proven by its id.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet, hash_map::Entry},
     ops::Range,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use bytes::Bytes;
-use lru::LruCache;
 use vectar_backend::{BackendError, BackendErrorKind};
 use vectar_chunk::{CHUNK_BYTES_MAX, ChunkError, ChunkId, CodecId, Decoder, IdKey, NodeId};
 
 use crate::{
+    cache::{Cached, ChunkCache},
     error::{DamageReason, RepositoryError},
     fetch,
     format::{
@@ -45,7 +45,9 @@ pub struct ChunkReader<'r> {
     /// Whether the index was brought up to date because something was missing: once, or a backup that lacks a million
     /// chunks would list the repository a million times.
     looked_again: AtomicBool,
-    cache: Mutex<Cache>,
+    cache: Arc<ChunkCache>,
+    /// Decoders that nobody uses just now; as many as threads ever read at once. To set one up takes longer than to decode a chunk.
+    decoders: Mutex<Vec<Decoder>>,
 }
 
 /// Records that lie near each other in one pack and are read in one request.
@@ -63,7 +65,13 @@ impl<'r> ChunkReader<'r> {
     /// Makes a reader that keeps at most `cache_bytes` of decoded bytes (and always the last entry).
     #[must_use]
     pub fn new(repository: &'r IndexedRepository, cache_bytes: usize) -> Self {
-        Self { repository, looked_again: AtomicBool::new(false), cache: Mutex::new(Cache::new(cache_bytes)) }
+        Self::sharing(repository, Arc::new(ChunkCache::new(cache_bytes)))
+    }
+
+    /// Makes a reader that shares its cache with others of the same repository.
+    #[must_use]
+    pub fn sharing(repository: &'r IndexedRepository, cache: Arc<ChunkCache>) -> Self {
+        Self { repository, looked_again: AtomicBool::new(false), cache, decoders: Mutex::new(Vec::new()) }
     }
 
     /// The repository it reads.
@@ -80,19 +88,39 @@ impl<'r> ChunkReader<'r> {
         self.raw(RecordKind::Chunk, id.as_bytes())
     }
 
+    /// Reads several chunks, those that are not in the cache in few requests.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk), for the first chunk that cannot be had.
+    pub fn chunks(&self, ids: &[ChunkId]) -> Result<HashMap<ChunkId, Bytes>, RepositoryError> {
+        let cached = |id: &ChunkId| Some((*id, self.cache.chunk(id.as_bytes())?));
+        let mut found: HashMap<ChunkId, Bytes> = ids.iter().filter_map(cached).collect();
+        let missing: Vec<ChunkId> = ids.iter().filter(|id| !found.contains_key(id)).copied().collect();
+        for run in self.plan_runs(&missing)? {
+            found.extend(self.read_run(&run)?);
+        }
+        for id in missing {
+            // Another thread has put it into the cache meanwhile, so that the plan left it out.
+            if let Entry::Vacant(place) = found.entry(id) {
+                place.insert(self.chunk(&id)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// Reads one recipe node.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk); a node that is not one is [`RepositoryError::ChunkDamaged`].
     pub fn node(&self, id: &NodeId) -> Result<Arc<RecipeNode>, RepositoryError> {
-        if let Some(node) = self.cache().node(id) {
+        if let Some(node) = self.cache.node(id) {
             return Ok(node);
         }
         let raw = self.raw(RecordKind::Node, id.as_bytes())?;
         let node = Arc::new(decode_node(id, &raw)?);
         // Decoded items take several times their encoded bytes.
         let len = raw.len() + node.items.len() * size_of::<RecipeItem>();
-        self.cache().insert(*id.as_bytes(), Cached::Node(node.clone()), len);
+        self.cache.insert(*id.as_bytes(), Cached::Node(node.clone()), len);
         Ok(node)
     }
 
@@ -104,9 +132,11 @@ impl<'r> ChunkReader<'r> {
     pub fn plan_runs(&self, chunks: &[ChunkId]) -> Result<Vec<ReadRun>, RepositoryError> {
         let mut seen = HashSet::with_capacity(chunks.len());
         let mut wanted = Vec::with_capacity(chunks.len());
+        let view = self.repository.index().reader()?;
         for id in chunks {
-            if seen.insert(*id) && !self.cache().contains(id.as_bytes()) {
-                wanted.push((*id, self.locate(RecordKind::Chunk, id.as_bytes())?));
+            if seen.insert(*id) && !self.cache.contains(id.as_bytes()) {
+                let known = view.locate(id.as_bytes())?;
+                wanted.push((*id, self.locate_from(known, RecordKind::Chunk, id.as_bytes())?));
             }
         }
         wanted.sort_unstable_by_key(|(_, location)| (location.pack, location.offset));
@@ -137,18 +167,19 @@ impl<'r> ChunkReader<'r> {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut decoder = Decoder::new()?;
-        let mut chunks = Vec::with_capacity(run.chunks.len());
-        for (id, location) in &run.chunks {
-            let start = (location.record_range().start - run.range.start) as usize;
-            let raw = match self.prove(&mut decoder, location, RecordKind::Chunk, id.as_bytes(), &bytes[start..]) {
-                Err(RepositoryError::ChunkDamaged { .. }) => self.chunk(id)?,
-                result => result?,
-            };
-            self.cache().insert(*id.as_bytes(), Cached::Chunk(raw.clone()), raw.len());
-            chunks.push((*id, raw));
-        }
-        Ok(chunks)
+        self.decoding(|decoder| {
+            let mut chunks = Vec::with_capacity(run.chunks.len());
+            for (id, location) in &run.chunks {
+                let start = (location.record_range().start - run.range.start) as usize;
+                let raw = match self.prove(decoder, location, RecordKind::Chunk, id.as_bytes(), &bytes[start..]) {
+                    Err(RepositoryError::ChunkDamaged { .. }) => self.chunk(id)?,
+                    result => result?,
+                };
+                self.cache.insert(*id.as_bytes(), Cached::Chunk(raw.clone()), raw.len());
+                chunks.push((*id, raw));
+            }
+            Ok(chunks)
+        })
     }
 
     /// Reads many nodes in few requests, each once, and hands them over in the order in which they lie. Nothing is kept in the cache.
@@ -192,22 +223,23 @@ impl<'r> ChunkReader<'r> {
             Err(error) if is_absence(&error) => None,
             Err(error) => return Err(error.into()),
         };
-        let mut decoder = Decoder::new()?;
-        let decoded = run.iter().map(|(id, location)| {
-            let raw = match &bytes {
-                Some(bytes) => {
-                    let bytes = &bytes[(location.record_range().start - start) as usize..];
-                    match self.prove(&mut decoder, location, RecordKind::Node, id.as_bytes(), bytes) {
-                        Err(RepositoryError::ChunkDamaged { .. }) => self.raw(RecordKind::Node, id.as_bytes())?,
-                        result => result?,
+        self.decoding(|decoder| {
+            let decoded = run.iter().map(|(id, location)| {
+                let raw = match &bytes {
+                    Some(bytes) => {
+                        let bytes = &bytes[(location.record_range().start - start) as usize..];
+                        match self.prove(decoder, location, RecordKind::Node, id.as_bytes(), bytes) {
+                            Err(RepositoryError::ChunkDamaged { .. }) => self.raw(RecordKind::Node, id.as_bytes())?,
+                            result => result?,
+                        }
                     }
-                }
-                // The pack went, or is too short: one by one, which looks again and names what is lost.
-                None => self.raw(RecordKind::Node, id.as_bytes())?,
-            };
-            Ok((*id, decode_node(id, &raw)?))
-        });
-        decoded.collect()
+                    // The pack went, or is too short: one by one, which looks again and names what is lost.
+                    None => self.raw(RecordKind::Node, id.as_bytes())?,
+                };
+                Ok((*id, decode_node(id, &raw)?))
+            });
+            decoded.collect()
+        })
     }
 
     /// Every id behind a node, itself included: nodes and chunks, each once, children after parents.
@@ -280,7 +312,7 @@ impl<'r> ChunkReader<'r> {
         id: &[u8; 32],
     ) -> Result<PreparedRecord, RepositoryError> {
         let bytes = self.read_location(location, id)?;
-        self.prove(&mut Decoder::new()?, location, location.kind, id, &bytes)?;
+        self.decoding(|decoder| self.prove(decoder, location, location.kind, id, &bytes))?;
         let (head, stored) = RecordHead::decode(&bytes).expect("prove has just decoded it");
         Ok(PreparedRecord { head, stored: Bytes::copy_from_slice(stored) })
     }
@@ -293,18 +325,19 @@ impl<'r> ChunkReader<'r> {
         let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return Ok(Vec::new()) };
         let start = first.record_range().start;
         let bytes = self.repository.backend.get_range(&keys::pack(&first.pack), start..last.record_range().end)?;
-        let mut decoder = Decoder::new()?;
-        let proven = run.iter().map(|(id, location)| {
-            let record = bytes.slice((location.record_range().start - start) as usize..);
-            self.prove(&mut decoder, location, location.kind, id, &record)?;
-            let (head, stored) = RecordHead::decode(&record).expect("prove has just decoded it");
-            Ok(PreparedRecord { head, stored: record.slice_ref(stored) })
-        });
-        proven.collect()
+        self.decoding(|decoder| {
+            let proven = run.iter().map(|(id, location)| {
+                let record = bytes.slice((location.record_range().start - start) as usize..);
+                self.prove(decoder, location, location.kind, id, &record)?;
+                let (head, stored) = RecordHead::decode(&record).expect("prove has just decoded it");
+                Ok(PreparedRecord { head, stored: record.slice_ref(stored) })
+            });
+            proven.collect()
+        })
     }
 
     fn raw(&self, kind: RecordKind, id: &[u8; 32]) -> Result<Bytes, RepositoryError> {
-        if let Some(raw) = self.cache().chunk(id) {
+        if let Some(raw) = self.cache.chunk(id) {
             return Ok(raw);
         }
         let raw = match self.raw_at(kind, id, &self.locate(kind, id)?) {
@@ -317,7 +350,7 @@ impl<'r> ChunkReader<'r> {
             result => result?,
         };
         if kind == RecordKind::Chunk {
-            self.cache().insert(*id, Cached::Chunk(raw.clone()), raw.len());
+            self.cache.insert(*id, Cached::Chunk(raw.clone()), raw.len());
         }
         Ok(raw)
     }
@@ -330,7 +363,7 @@ impl<'r> ChunkReader<'r> {
 
     fn raw_at(&self, kind: RecordKind, id: &[u8; 32], location: &ChunkLocation) -> Result<Bytes, RepositoryError> {
         let bytes = self.read_location(location, id)?;
-        self.prove(&mut Decoder::new()?, location, kind, id, &bytes)
+        self.decoding(|decoder| self.prove(decoder, location, kind, id, &bytes))
     }
 
     fn read_location(&self, location: &ChunkLocation, id: &[u8; 32]) -> Result<Bytes, RepositoryError> {
@@ -343,11 +376,20 @@ impl<'r> ChunkReader<'r> {
 
     /// Finds a record; what is not there may have been stored by another client since the index was brought up to date.
     fn locate(&self, kind: RecordKind, id: &[u8; 32]) -> Result<ChunkLocation, RepositoryError> {
-        let index = self.repository.index();
-        let mut found = index.locate(id)?.filter(|location| location.kind == kind);
+        self.locate_from(self.repository.index().locate(id)?, kind, id)
+    }
+
+    /// As [`locate`](Self::locate), where the index has already said `known`.
+    fn locate_from(
+        &self,
+        known: Option<ChunkLocation>,
+        kind: RecordKind,
+        id: &[u8; 32],
+    ) -> Result<ChunkLocation, RepositoryError> {
+        let mut found = known.filter(|location| location.kind == kind);
         if found.is_none() && !self.looked_again.swap(true, Ordering::Relaxed) {
             self.repository.catch_up()?;
-            found = index.locate(id)?.filter(|location| location.kind == kind);
+            found = self.repository.index().locate(id)?.filter(|location| location.kind == kind);
         }
         let location = found.ok_or(RepositoryError::ChunkMissing { kind, id: *id })?;
         // A footer can claim any length; what no chunk can have is not asked for, so it is not allocated either.
@@ -382,8 +424,20 @@ impl<'r> ChunkReader<'r> {
         }
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.cache.lock().expect("no thread panics while it holds this lock")
+    /// Lends a decoder.
+    fn decoding<T>(
+        &self,
+        decode: impl FnOnce(&mut Decoder) -> Result<T, RepositoryError>,
+    ) -> Result<T, RepositoryError> {
+        let idle = self.decoders().pop();
+        let mut decoder = idle.map_or_else(Decoder::new, Ok)?;
+        let decoded = decode(&mut decoder);
+        self.decoders().push(decoder);
+        decoded
+    }
+
+    fn decoders(&self) -> MutexGuard<'_, Vec<Decoder>> {
+        self.decoders.lock().expect("no thread panics while it holds this lock")
     }
 }
 
@@ -437,54 +491,4 @@ fn decode_node(id: &NodeId, raw: &[u8]) -> Result<RecipeNode, RepositoryError> {
 
 fn is_absence(error: &BackendError) -> bool {
     error.is_object_missing() || error.kind() == BackendErrorKind::Corrupt
-}
-
-/// Decoded chunks and nodes, least recently used out first, bounded in bytes.
-#[derive(Debug)]
-struct Cache {
-    entries: LruCache<[u8; 32], (Cached, usize)>,
-    bytes: usize,
-    bytes_max: usize,
-}
-
-#[derive(Debug, Clone)]
-enum Cached {
-    Chunk(Bytes),
-    Node(Arc<RecipeNode>),
-}
-
-impl Cache {
-    fn new(bytes_max: usize) -> Self {
-        Self { entries: LruCache::unbounded(), bytes: 0, bytes_max }
-    }
-
-    fn contains(&self, id: &[u8; 32]) -> bool {
-        self.entries.contains(id)
-    }
-
-    fn chunk(&mut self, id: &[u8; 32]) -> Option<Bytes> {
-        match self.entries.get(id)? {
-            (Cached::Chunk(bytes), _) => Some(bytes.clone()),
-            (Cached::Node(_), _) => None,
-        }
-    }
-
-    fn node(&mut self, id: &NodeId) -> Option<Arc<RecipeNode>> {
-        match self.entries.get(id.as_bytes())? {
-            (Cached::Node(node), _) => Some(node.clone()),
-            (Cached::Chunk(_), _) => None,
-        }
-    }
-
-    fn insert(&mut self, id: [u8; 32], value: Cached, len: usize) {
-        if let Some((_, old)) = self.entries.put(id, (value, len)) {
-            self.bytes -= old;
-        }
-        self.bytes += len;
-        while self.bytes > self.bytes_max && self.entries.len() > 1 {
-            if let Some((_, (_, len))) = self.entries.pop_lru() {
-                self.bytes -= len;
-            }
-        }
-    }
 }
