@@ -120,6 +120,36 @@ impl Clauses {
         }
     }
 
+    /// Adds the members of the payload that conditions look into.
+    pub(super) fn name_payload_keys(&self, keys: &mut BTreeSet<String>) {
+        for condition in self.conditions() {
+            let path = match condition {
+                Condition::Field(condition) => &condition.path,
+                Condition::IsEmpty(path) => path,
+                Condition::IsNull(condition) => &condition.path,
+                // What is nested is asked of what lies in the array.
+                Condition::Nested(nested) => &nested.array,
+                Condition::Filter(clauses) => {
+                    clauses.name_payload_keys(keys);
+                    continue;
+                }
+                Condition::HasId(_) | Condition::HasVector(_) | Condition::Slice(_) => continue,
+            };
+            keys.insert(path.member().to_owned());
+        }
+    }
+
+    /// Whether some condition asks for the point's id.
+    pub(super) fn need_id(&self) -> bool {
+        self.conditions().any(|condition| match condition {
+            Condition::HasId(_) | Condition::Slice(_) => true,
+            Condition::Filter(clauses) => clauses.need_id(),
+            // What is nested is asked of an object in the payload.
+            Condition::Field(_) | Condition::IsEmpty(_) | Condition::IsNull(_) | Condition::Nested(_) => false,
+            Condition::HasVector(_) => false,
+        })
+    }
+
     /// Whether some condition looks into the payload.
     pub(super) fn need_payload(&self) -> bool {
         self.conditions().any(|condition| match condition {

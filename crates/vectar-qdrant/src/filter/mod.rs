@@ -167,9 +167,21 @@ impl Filter {
         self.clauses.hold(Place::Point(point), &self.rules)
     }
 
+    /// Whether some condition asks for the point's id; without one, any id will do.
+    pub fn needs_id(&self) -> bool {
+        self.clauses.need_id()
+    }
+
     /// Whether some condition looks into the payload; without one, payloads need not be read.
     pub fn needs_payload(&self) -> bool {
         self.clauses.need_payload()
+    }
+
+    /// The members of the payload that conditions look into; others may be missing from what [`matches`](Self::matches) is given.
+    pub fn payload_keys(&self) -> BTreeSet<String> {
+        let mut keys = BTreeSet::new();
+        self.clauses.name_payload_keys(&mut keys);
+        keys
     }
 
     /// Names of the vectors that conditions ask for; others need not be looked at.

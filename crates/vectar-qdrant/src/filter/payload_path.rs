@@ -96,6 +96,11 @@ impl PayloadPath {
         }
     }
 
+    /// The member of the payload in which everything lies that the path can find.
+    pub(super) fn member(&self) -> &str {
+        &self.first
+    }
+
     /// Looks into a payload.
     pub(super) fn values<'p>(&self, payload: &'p Map<String, Value>) -> Values<'p> {
         let mut values = Values::default();

@@ -1,8 +1,7 @@
 //! The points of several segments as one list: each id once, and of several rows the one that counts.
 
-use std::iter::Peekable;
-
-use super::id_tracker::{IdTracker, Points};
+use super::id_tracker::{IdTracker, PointRow, Points};
+use super::merge::{ById, Merge};
 use crate::error::QdrantError;
 use crate::point_id::PointId;
 
@@ -27,7 +26,7 @@ pub struct LivePoint {
 /// *Invariant*: ids ascend strictly. Nothing is loaded beyond what the readers of ids load.
 #[derive(Debug)]
 pub struct LivePoints<'t> {
-    sources: Vec<Peekable<Points<'t>>>,
+    rows: Merge<Points<'t>, PointRow, QdrantError>,
 }
 
 impl<'t> LivePoints<'t> {
@@ -36,13 +35,8 @@ impl<'t> LivePoints<'t> {
     /// # Errors
     /// The ids of a segment cannot be read.
     pub fn new<'f: 't>(trackers: impl IntoIterator<Item = &'t IdTracker<'f>>) -> Result<Self, QdrantError> {
-        let sources = trackers.into_iter().map(|tracker| Ok(tracker.points()?.peekable()));
-        Ok(Self { sources: sources.collect::<Result<_, QdrantError>>()? })
-    }
-
-    /// Whether any source stands before an error; it is taken out, so that the others go on.
-    fn take_error(&mut self) -> Option<QdrantError> {
-        self.sources.iter_mut().find_map(|source| source.next_if(Result::is_err)?.err())
+        let lists: Vec<Points<'t>> = trackers.into_iter().map(IdTracker::points).collect::<Result<_, QdrantError>>()?;
+        Ok(Self { rows: Merge::new(lists) })
     }
 }
 
@@ -50,20 +44,30 @@ impl Iterator for LivePoints<'_> {
     type Item = Result<LivePoint, QdrantError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(error) = self.take_error() {
-            return Some(Err(error));
+        let (segment, first) = match self.rows.next()? {
+            Ok(row) => row,
+            Err(error) => return Some(Err(error)),
+        };
+        let PointRow { id, row, version } = first;
+        let mut found = LivePoint { id, segment, row, version, superseded: 0 };
+        while let Some((segment, other)) = self.rows.next_of(id) {
+            found.superseded += 1;
+            if other.version >= found.version {
+                found = LivePoint { segment, row: other.row, version: other.version, ..found };
+            }
         }
-        let heads = self.sources.iter_mut().filter_map(|source| source.peek()?.as_ref().ok().map(|point| point.id));
-        let id = heads.min()?;
-        let mut found: Option<LivePoint> = None;
-        for (segment, source) in self.sources.iter_mut().enumerate() {
-            let is_it = |point: &Result<_, QdrantError>| matches!(point, Ok(super::id_tracker::PointRow { id: head, .. }) if *head == id);
-            let Some(Ok(point)) = source.next_if(is_it) else { continue };
-            let superseded = found.map_or(0, |known| known.superseded + 1);
-            let counts = found.is_none_or(|known| point.version >= known.version);
-            let here = LivePoint { id, segment, row: point.row, version: point.version, superseded };
-            found = Some(if counts { here } else { LivePoint { superseded, ..found.unwrap_or(here) } });
-        }
-        found.map(Ok)
+        Some(Ok(found))
+    }
+}
+
+impl ById for PointRow {
+    fn id(&self) -> PointId {
+        self.id
+    }
+}
+
+impl ById for LivePoint {
+    fn id(&self) -> PointId {
+        self.id
     }
 }

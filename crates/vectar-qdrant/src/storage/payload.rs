@@ -15,12 +15,15 @@
 //! `preserve_order`), and the text has it. [`PayloadReader::payload`] gives a map that is sorted by name unless the program turns that
 //! feature on: equal as a value, not as text. Who writes payloads out as the server does copies [`PayloadReader::json`].
 
+use std::collections::BTreeSet;
+
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::bits::Bits;
 use super::file::StorageFiles;
 use super::gridstore::{Gridstore, GridstoreFigures, GridstoreReader};
+use super::members;
 use crate::error::{QdrantError, brief};
 use crate::finding::Findings;
 use crate::segment::{PayloadStorageKind, SegmentState};
@@ -85,6 +88,14 @@ impl<'f> PayloadStorage<'f> {
     }
 }
 
+/// A payload as it is stored. Equal ones stand for equal payloads; two that differ may do so too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredPayload<'p> {
+    is_lz4: bool,
+    /// `None` for a row without one.
+    bytes: Option<&'p [u8]>,
+}
+
 /// Reads payloads row by row.
 #[derive(Debug)]
 pub struct PayloadReader<'r> {
@@ -108,17 +119,36 @@ impl PayloadReader<'_> {
         self.values.has_value(row.into())
     }
 
+    /// What is stored of a row, neither decompressed nor parsed.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn stored(&mut self, row: u32) -> Result<StoredPayload<'_>, QdrantError> {
+        Ok(StoredPayload { is_lz4: self.values.is_lz4(), bytes: self.values.stored(row.into())? })
+    }
+
     /// The payload of a row, parsed; empty for a row without one. It costs up to some thirty times its text for a moment.
     ///
     /// # Errors
     /// [`QdrantError::FileDamaged`] when the value cannot be read or is no JSON object.
     pub fn payload(&mut self, row: u32) -> Result<Map<String, Value>, QdrantError> {
-        let text = self.json(row)?;
-        serde_json::from_slice(text).map_err(|error| QdrantError::FileDamaged {
-            path: DIRECTORY.to_owned(),
-            offset: 0,
-            what: format!("the payload of row {row} is no JSON object: {}", brief(&error)),
-        })
+        serde_json::from_slice(self.json(row)?).map_err(|error| no_object(row, &error))
+    }
+
+    /// As [`payload`](Self::payload), with these members only: what the others hold is passed over, not built.
+    ///
+    /// # Errors
+    /// As [`payload`](Self::payload).
+    pub fn members(&mut self, row: u32, keys: &BTreeSet<String>) -> Result<Map<String, Value>, QdrantError> {
+        members::parse(self.json(row)?, keys).map_err(|error| no_object(row, &error))
+    }
+}
+
+fn no_object(row: u32, error: &serde_json::Error) -> QdrantError {
+    QdrantError::FileDamaged {
+        path: DIRECTORY.to_owned(),
+        offset: 0,
+        what: format!("the payload of row {row} is no JSON object: {}", brief(error)),
     }
 }
 

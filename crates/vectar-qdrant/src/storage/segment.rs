@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::file::StorageFiles;
 use super::id_tracker::IdTracker;
-use super::payload::{PayloadReader, PayloadStorage};
+use super::payload::{PayloadReader, PayloadStorage, StoredPayload};
 use super::vectors::{Vector, VectorReader, VectorStorage};
 use crate::error::QdrantError;
 use crate::json::SMALL_JSON_BYTES_MAX;
@@ -138,6 +138,22 @@ impl<'s> PointReader<'s> {
     /// The value is damaged.
     pub fn payload(&mut self, row: u32) -> Result<Map<String, Value>, QdrantError> {
         self.payload.as_mut().map_or_else(|| Ok(Map::new()), |payload| payload.payload(row))
+    }
+
+    /// As [`payload`](Self::payload), with these members only.
+    ///
+    /// # Errors
+    /// As [`payload`](Self::payload).
+    pub fn payload_members(&mut self, row: u32, keys: &BTreeSet<String>) -> Result<Map<String, Value>, QdrantError> {
+        self.payload.as_mut().map_or_else(|| Ok(Map::new()), |payload| payload.members(row, keys))
+    }
+
+    /// The payload as it is stored, for comparison; nothing is decompressed.
+    ///
+    /// # Errors
+    /// As [`payload`](Self::payload).
+    pub fn stored_payload(&mut self, row: u32) -> Result<StoredPayload<'_>, QdrantError> {
+        self.payload.as_mut().map_or_else(|| Ok(StoredPayload::default()), |payload| payload.stored(row))
     }
 
     /// The stored JSON text of the payload; `{}` when there is none.

@@ -13,6 +13,7 @@ mod learning;
 mod old_versions;
 mod outlines;
 mod payloads;
+mod stored_payloads;
 mod support;
 mod totals;
 mod vector_files;

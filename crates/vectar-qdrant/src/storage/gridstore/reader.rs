@@ -34,12 +34,36 @@ impl<'r> GridstoreReader<'r> {
     /// # Errors
     /// [`QdrantError::FileDamaged`] when the slot or the value cannot be; the reader can go on with other slots.
     pub fn value(&mut self, slot: u64) -> Result<Option<&[u8]>, QdrantError> {
+        match self.pointer(slot)? {
+            Some(pointer) => self.at(slot, pointer).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The value of a slot as it is stored.
+    ///
+    /// # Errors
+    /// As [`value`](Self::value), but nothing is decompressed.
+    pub fn stored(&mut self, slot: u64) -> Result<Option<&[u8]>, QdrantError> {
+        match self.pointer(slot)? {
+            Some(pointer) => self.pages.stored(pointer).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether values are stored compressed.
+    pub(in crate::storage) fn is_lz4(&self) -> bool {
+        self.store.config.is_lz4
+    }
+
+    /// Where the value of a slot lies.
+    fn pointer(&mut self, slot: u64) -> Result<Option<Pointer>, QdrantError> {
         if slot >= self.store.tracker.room() {
             return Ok(None);
         }
         match self.slot(slot)? {
             Slot::Empty | Slot::Torn => Ok(None),
-            Slot::Value(pointer) => self.at(slot, pointer).map(Some),
+            Slot::Value(pointer) => Ok(Some(pointer)),
             Slot::Tag(tag) => {
                 let tracker = &self.store.tracker;
                 Err(tracker
