@@ -21,6 +21,7 @@ mod growth;
 mod identity;
 mod inspecting;
 mod interruption;
+mod looking;
 mod memory;
 mod oddities;
 mod point_changes;

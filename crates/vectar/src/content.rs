@@ -1,28 +1,22 @@
 //! What is inside a snapshot, from a file or from a backup: the same code reads both, and headers only.
 
-use std::{io, path::Path, sync::Mutex};
+use std::{io, path::Path};
 
 use vectar_qdrant::{BodyPath, BodySize, Class, Classifier, PointId, QdrantError, SegmentId, SnapshotOutline};
 use vectar_repository::{
-    ChunkReader, Placed, RecipeWalker, RepositoryError,
-    format::{
-        node::RecipeItem,
-        record::{BackupRecord, Subject},
-    },
+    RepositoryError,
+    format::record::{BackupRecord, Subject},
 };
 use vectar_tar::{Catalogue, CatalogueRow, ExpandedBody, ReadAt, ReadRange, RowRole, SplitOptions, catalogue};
 
 use crate::{
+    backup_content::BackupContent,
     engine::Engine,
     error::Error,
     ingest::{describe_file, read_small},
     near::near_paths,
-    rebuild::piece_of,
     source::SnapshotFile,
 };
-
-/// Decoded chunks and nodes kept while headers are read, in bytes.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Bytes of an entry handed on at once.
 const COPY_BYTES: usize = 1024 * 1024;
@@ -48,8 +42,7 @@ impl<'e> Content<'e> {
     /// Opens the snapshot of a backup.
     #[must_use]
     pub fn backup(engine: &'e Engine, record: &BackupRecord) -> Self {
-        let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
-        Self::Backup(Box::new(BackupContent { reader, record: record.clone(), failure: Mutex::new(None) }))
+        Self::Backup(Box::new(BackupContent::new(engine, record)))
     }
 
     /// What to call it in messages.
@@ -57,7 +50,7 @@ impl<'e> Content<'e> {
     pub fn name(&self) -> String {
         match self {
             Self::File(file) => file.path().display().to_string(),
-            Self::Backup(backup) => format!("backup {}", backup.record.id.short()),
+            Self::Backup(backup) => format!("backup {}", backup.record().id.short()),
         }
     }
 
@@ -204,7 +197,7 @@ impl<'e> Content<'e> {
     fn repository_failure(&self) -> Option<RepositoryError> {
         match self {
             Self::File(_) => None,
-            Self::Backup(backup) => backup.failure.lock().expect("no thread panics while it holds this lock").take(),
+            Self::Backup(backup) => backup.take_failure(),
         }
     }
 }
@@ -220,53 +213,8 @@ impl ReadAt for Content<'_> {
     fn len(&self) -> u64 {
         match self {
             Self::File(file) => file.len(),
-            Self::Backup(backup) => backup.record.bytes,
+            Self::Backup(backup) => backup.record().bytes,
         }
-    }
-}
-
-/// The snapshot of a backup as bytes at offsets, without rebuilding it.
-#[derive(Debug)]
-pub struct BackupContent<'e> {
-    reader: ChunkReader<'e>,
-    record: BackupRecord,
-    /// What the repository met last: `ReadAt` speaks `io::Error`, and the cause must not be lost on the way.
-    failure: Mutex<Option<RepositoryError>>,
-}
-
-impl BackupContent<'_> {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.try_read_at(offset, buf).map_err(|error| {
-            let text = error.to_string();
-            *self.failure.lock().expect("no thread panics while it holds this lock") = Some(error);
-            io::Error::other(text)
-        })
-    }
-
-    fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, RepositoryError> {
-        let mut filled = 0;
-        for placed in RecipeWalker::new(&self.reader, &self.record.root, self.record.bytes, offset)? {
-            if filled == buf.len() {
-                break;
-            }
-            let Placed { offset: start, extent } = placed?;
-            let skip = (offset + filled as u64).saturating_sub(start);
-            let wanted =
-                usize::try_from(extent.len() - skip).map_or(buf.len() - filled, |rest| rest.min(buf.len() - filled));
-            let place = &mut buf[filled..filled + wanted];
-            match &extent {
-                RecipeItem::Inline(bytes) => place.copy_from_slice(&bytes[skip as usize..skip as usize + wanted]),
-                RecipeItem::Fill { byte, .. } => place.fill(*byte),
-                RecipeItem::Copy { chunk, start, len } => {
-                    let bytes = self.reader.chunk(chunk)?;
-                    let piece = piece_of(chunk, &bytes, *start, *len)?;
-                    place.copy_from_slice(&piece[skip as usize..skip as usize + wanted]);
-                }
-                RecipeItem::Node { .. } => unreachable!("a walker enters nodes and never returns them"),
-            }
-            filled += wanted;
-        }
-        Ok(filled)
     }
 }
 
@@ -283,7 +231,7 @@ pub fn class_of(row: &CatalogueRow) -> Option<Class> {
 pub(crate) fn subject_of(content: &Content<'_>, outline: &SnapshotOutline) -> Subject {
     match content {
         Content::File(file) => describe_file(file, outline),
-        Content::Backup(backup) => backup.record.subject.clone(),
+        Content::Backup(backup) => backup.record().subject.clone(),
     }
 }
 

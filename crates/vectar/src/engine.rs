@@ -6,12 +6,15 @@ use std::{
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use vectar_repository::{CatchUpStats, IndexedRepository, Repository};
+use vectar_repository::{CatchUpStats, ChunkCache, IndexedRepository, Repository};
 
 use crate::error::Error;
 
 /// zstd level of everything that is worth more than a glance.
 const ZSTD_LEVEL: i32 = 3;
+
+/// Decoded chunks and nodes kept while snapshots of backups are looked into, in bytes.
+const CONTENT_CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How an engine works.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +35,7 @@ pub struct Engine {
     repository: IndexedRepository,
     pool: Arc<ThreadPool>,
     caught_up: CatchUpStats,
+    contents: Arc<ChunkCache>,
 }
 
 impl Engine {
@@ -50,7 +54,8 @@ impl Engine {
             .thread_name(|index| format!("vectar-{index}"))
             .build()
             .expect("a system that runs this program can start a few threads");
-        Ok(Self { repository, pool: Arc::new(pool), caught_up })
+        let contents = Arc::new(ChunkCache::new(CONTENT_CACHE_BYTES));
+        Ok(Self { repository, pool: Arc::new(pool), caught_up, contents })
     }
 
     /// Throws the index files of a repository away and builds a new one from the packs' footers: `repair index`.
@@ -76,6 +81,11 @@ impl Engine {
     #[must_use]
     pub fn caught_up(&self) -> &CatchUpStats {
         &self.caught_up
+    }
+
+    /// What the snapshots of all backups that are looked into keep together.
+    pub(crate) fn content_cache(&self) -> Arc<ChunkCache> {
+        Arc::clone(&self.contents)
     }
 
     pub(crate) fn pool(&self) -> &ThreadPool {

@@ -48,6 +48,7 @@ pub mod retention;
 mod salvage;
 
 // Looking and choosing.
+mod backup_content;
 pub mod compat;
 pub mod content;
 pub mod debug;
@@ -55,11 +56,13 @@ mod deep;
 pub mod diff;
 pub mod explain;
 mod find;
+mod fitting;
 mod inside;
 mod near;
 mod point_changes;
 pub mod points;
 pub mod select;
+mod shard_points;
 pub mod stats;
 pub mod status;
 

@@ -10,7 +10,8 @@ use crate::{
     error::Error,
     inside::Inside,
     observer::CancelToken,
-    points::{Merged, OpenShard, Place, PointQuery, Readers},
+    points::PointQuery,
+    shard_points::{Merged, OpenShard, Place, ReadersPool},
 };
 
 /// Pairs compared at once, and so the most that are in memory.
@@ -106,22 +107,24 @@ pub fn point_changes(
         second: Merged::of(second.content(), &other)?,
         heads: (None, None),
     };
+    let sides = (Side::of(first.content(), &one), Side::of(second.content(), &other));
     let mut changes = PointChanges::default();
-    loop {
+    let mut batch = pairs.next_batch()?;
+    while !batch.is_empty() {
         cancel.check()?;
-        let batch = pairs.next_batch()?;
-        if batch.is_empty() {
-            return Ok(changes);
-        }
-        let compare = |share: &[Pair]| compare((first.content(), &one), (second.content(), &other), share);
-        let compared: Vec<Vec<_>> = batch.par_chunks(SHARE_PAIRS).map(compare).collect::<Result<_, Error>>()?;
-        for (pair, change) in batch.iter().zip(compared.into_iter().flatten()) {
+        let compare = |share: &[Pair]| compare((&sides.0, &sides.1), share);
+        // The next ids are listed while the points of these are compared.
+        let compare_all = || batch.par_chunks(SHARE_PAIRS).map(compare).collect::<Result<Vec<_>, Error>>();
+        let (compared, following) = rayon::join(compare_all, || pairs.next_batch());
+        for (pair, change) in batch.iter().zip(compared?.into_iter().flatten()) {
             changes.count(pair, change);
             if let Some(change) = change {
                 take(PointChange { id: pair.id, change })?;
             }
         }
+        batch = following?;
     }
+    Ok(changes)
 }
 
 /// One id, and where each snapshot has it.
@@ -167,20 +170,30 @@ impl Pairs<'_> {
     }
 }
 
-type Side<'s> = (&'s Content<'s>, &'s [OpenShard<'s>]);
+/// One of the two snapshots.
+struct Side<'s> {
+    content: &'s Content<'s>,
+    pool: ReadersPool<'s>,
+}
 
-fn compare(first: Side<'_>, second: Side<'_>, share: &[Pair]) -> Result<Vec<Option<PointChangeKind>>, Error> {
-    let (mut one, mut other) = (Readers::of(first.1), Readers::of(second.1));
+impl<'s> Side<'s> {
+    fn of(content: &'s Content<'s>, shards: &'s [OpenShard<'s>]) -> Self {
+        Self { content, pool: ReadersPool::of(shards) }
+    }
+}
+
+fn compare((first, second): (&Side<'_>, &Side<'_>), share: &[Pair]) -> Result<Vec<Option<PointChangeKind>>, Error> {
+    let (mut one, mut other) = (first.pool.take(), second.pool.take());
     let mut changes = Vec::with_capacity(share.len());
     for pair in share {
         changes.push(match (pair.first, pair.second) {
             (None, _) => Some(PointChangeKind::Added),
             (_, None) => Some(PointChangeKind::Removed),
             (Some(a), Some(b)) => {
-                let payload = same_payload((one.at(a), a.1.row), (other.at(b), b.1.row));
-                let vectors = same_vectors((one.at(a), a.1.row), (other.at(b), b.1.row));
+                let payload = same_payload((one.at(a.0, a.1.segment), a.1.row), (other.at(b.0, b.1.segment), b.1.row));
+                let vectors = same_vectors((one.at(a.0, a.1.segment), a.1.row), (other.at(b.0, b.1.segment), b.1.row));
                 let failed = |Failed { is_first, source }| {
-                    let content = if is_first { first.0 } else { second.0 };
+                    let content = if is_first { first.content } else { second.content };
                     content.point_failed(&pair.id, source)
                 };
                 match (payload.map_err(failed)?, vectors.map_err(failed)?) {
@@ -192,6 +205,8 @@ fn compare(first: Side<'_>, second: Side<'_>, share: &[Pair]) -> Result<Vec<Opti
             }
         });
     }
+    first.pool.give_back(one);
+    second.pool.give_back(other);
     Ok(changes)
 }
 
@@ -214,6 +229,10 @@ impl Failed {
 }
 
 fn same_payload((one, row): At<'_, '_>, (other, other_row): At<'_, '_>) -> Result<bool, Failed> {
+    // Mostly the very same bytes: nothing is decompressed then.
+    if one.stored_payload(row).map_err(Failed::first)? == other.stored_payload(other_row).map_err(Failed::second)? {
+        return Ok(true);
+    }
     let a = one.payload_text(row).map_err(Failed::first)?;
     let b = other.payload_text(other_row).map_err(Failed::second)?;
     if a == b {

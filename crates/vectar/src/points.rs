@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 use vectar_qdrant::{
-    FilterSubject, PointId, QdrantError,
-    storage::{LivePoint, LivePoints, PointReader, Segment, SegmentStores, Vector, Wanted, WantedVectors},
+    PointId, QdrantError,
+    storage::{PointReader, Vector},
 };
 
 pub use vectar_qdrant::{Filter, FilterError};
@@ -15,12 +15,17 @@ pub use vectar_qdrant::{Filter, FilterError};
 use crate::{
     content::Content,
     error::Error,
-    inside::{Inside, ShardFiles},
+    fitting::{Fitting, Search},
+    inside::Inside,
     observer::CancelToken,
+    shard_points::{Asked, Merged, OpenShard, Place, ReadersPool},
 };
 
-/// Points read at once, and so the most that are in memory.
+/// Points read at once; as many more wait to be taken. No other points are in memory.
 const BATCH_POINTS_MAX: usize = 1024;
+
+/// So often a count looks whether it shall stop.
+const CANCEL_POINTS: u64 = 16 * 1024;
 
 /// Points that one thread reads at a time.
 const SHARE_POINTS: usize = 128;
@@ -90,9 +95,31 @@ pub fn scroll(
     inside: &Inside<'_, '_>,
     query: &PointQuery,
     cancel: &CancelToken,
-    mut take: impl FnMut(Point) -> Result<(), Error>,
+    take: impl FnMut(Point) -> Result<(), Error>,
 ) -> Result<u64, Error> {
-    run(inside, query, cancel, &mut take)
+    scroll_as(inside, query, cancel, |point| point, take)
+}
+
+/// As [`scroll`], with what `make` makes of each point: that is done by the threads that read.
+///
+/// # Errors
+/// As [`scroll`].
+pub fn scroll_as<T: Send>(
+    inside: &Inside<'_, '_>,
+    query: &PointQuery,
+    cancel: &CancelToken,
+    make: impl Fn(Point) -> T + Sync,
+    take: impl FnMut(T) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let files = inside.files();
+    let shards = inside.shards(&files, query.collection.as_deref(), query.shard)?;
+    let content = inside.content();
+    let opened = OpenShard::open_all(content, &shards, query)?;
+    let (asked, pool) = (Asked::by(query), ReadersPool::of(&opened));
+    let search = Search::of(content, &opened, &pool, (query, &asked), cancel)?;
+    let chosen = Chosen { points: Merged::of(content, &opened)?, asked: &asked, fitting: search.map(Fitting::new) };
+    let read = |share: &[Place]| read_share(content, &pool, share, query, &make);
+    Scroll { query, cancel }.run(chosen, &read, take)
 }
 
 /// Counts the points that are asked for, reading no more of them than the filter needs.
@@ -100,178 +127,145 @@ pub fn scroll(
 /// # Errors
 /// As [`scroll`].
 pub fn count(inside: &Inside<'_, '_>, query: &PointQuery, cancel: &CancelToken) -> Result<u64, Error> {
-    let query = PointQuery { with_vectors: false, without_payload: true, ..query.clone() };
-    run(inside, &query, cancel, &mut |_| Ok(()))
-}
-
-/// Takes each point that fits.
-type Take<'t> = &'t mut dyn FnMut(Point) -> Result<(), Error>;
-
-fn run(inside: &Inside<'_, '_>, query: &PointQuery, cancel: &CancelToken, take: Take<'_>) -> Result<u64, Error> {
+    let query = &PointQuery { with_vectors: false, without_payload: true, ..query.clone() };
     let files = inside.files();
     let shards = inside.shards(&files, query.collection.as_deref(), query.shard)?;
     let content = inside.content();
     let opened = OpenShard::open_all(content, &shards, query)?;
-    let mut merged = Merged::of(content, &opened)?;
-    let mut found = 0;
+    let (asked, pool) = (Asked::by(query), ReadersPool::of(&opened));
     let limit = query.limit.unwrap_or(u64::MAX);
-    let mut batch_points = SHARE_POINTS;
-    while found < limit {
-        cancel.check()?;
-        let batch = merged.next_batch(query, batch_points)?;
-        if batch.is_empty() {
-            break;
+    let mut found = 0;
+    if let Some(mut search) = Search::of(content, &opened, &pool, (query, &asked), cancel)? {
+        while found < limit
+            && let Some(fitting) = search.next()?
+        {
+            found += fitting.count();
         }
-        batch_points = (batch_points * 2).min(BATCH_POINTS_MAX);
-        let read = |share: &[Place]| read_points(content, &opened, share, query);
-        let points: Vec<Vec<Point>> = batch.par_chunks(SHARE_POINTS).map(read).collect::<Result<_, Error>>()?;
-        for point in points.into_iter().flatten() {
-            if found == limit {
-                break;
-            }
-            take(point)?;
-            found += 1;
+        return Ok(found.min(limit));
+    }
+    let mut chosen = Chosen { points: Merged::of(content, &opened)?, asked: &asked, fitting: None };
+    while found < limit && chosen.next().transpose()?.is_some() {
+        found += 1;
+        if found.is_multiple_of(CANCEL_POINTS) {
+            cancel.check()?;
         }
     }
     Ok(found)
 }
 
-/// A shard with everything open that a query needs.
-pub(crate) struct OpenShard<'s> {
-    segments: Vec<Segment<'s>>,
-    pub(crate) stores: Vec<SegmentStores<'s>>,
-    filter: Option<Filter>,
+/// The points of a query, ascending by id.
+struct Chosen<'c> {
+    points: Merged<'c>,
+    asked: &'c Asked<'c>,
+    fitting: Option<Fitting<'c>>,
 }
 
-impl<'s> OpenShard<'s> {
-    pub(crate) fn open_all(
-        content: &Content<'_>,
-        shards: &'s [ShardFiles<'_, '_>],
-        query: &PointQuery,
-    ) -> Result<Vec<Self>, Error> {
-        shards.iter().map(|shard| Self::open(content, shard, query)).collect()
-    }
+impl Iterator for Chosen<'_> {
+    type Item = Result<Place, Error>;
 
-    fn open(content: &Content<'_>, shard: &'s ShardFiles<'_, '_>, query: &PointQuery) -> Result<Self, Error> {
-        let segments = shard.open(content)?;
-        let filter = query.filter.clone().map(|filter| filter.with_schema(&shard.payload_schema())).transpose();
-        let filter = filter.map_err(|source| Error::FilterInvalid { source })?;
-        let needs_payload = filter.as_ref().is_some_and(Filter::needs_payload);
-        let vectors = match (&filter, query.with_vectors) {
-            (_, true) => WantedVectors::All,
-            (Some(filter), false) => WantedVectors::Named(filter.vector_names()),
-            (None, false) => WantedVectors::None,
-        };
-        let wanted = Wanted { payload: needs_payload || !query.without_payload, vectors };
-        let ids = shard.segment_ids();
-        let stores = segments
-            .iter()
-            .zip(ids)
-            .map(|(segment, id)| segment.stores(&wanted).map_err(|source| content.segment_failed(id, source)));
-        let stores = stores.collect::<Result<_, _>>()?;
-        Ok(Self { segments, stores, filter })
-    }
-}
-
-/// A shard, by its place among those that are read, and a point in it.
-pub(crate) type Place = (usize, LivePoint);
-
-/// The points of several shards, ascending by id.
-pub(crate) struct Merged<'m> {
-    content: &'m Content<'m>,
-    shards: Vec<std::iter::Peekable<LivePoints<'m>>>,
-}
-
-impl<'m> Merged<'m> {
-    pub(crate) fn of(content: &'m Content<'m>, shards: &'m [OpenShard<'_>]) -> Result<Self, Error> {
-        let points = shards.iter().map(|shard| LivePoints::new(shard.segments.iter().map(Segment::tracker)));
-        let points = points.map(|points| Ok(points.map_err(|source| content.ids_failed(source))?.peekable()));
-        Ok(Self { content, shards: points.collect::<Result<_, Error>>()? })
-    }
-
-    /// The next point and its shard, by its place among those that were given.
-    pub(crate) fn next(&mut self) -> Option<Result<Place, Error>> {
-        let failed = self.shards.iter_mut().find_map(|shard| shard.next_if(Result::is_err)?.err());
-        if let Some(source) = failed {
-            return Some(Err(self.content.ids_failed(source)));
-        }
-        let heads = self.shards.iter_mut().enumerate();
-        let heads = heads.filter_map(|(index, shard)| Some((shard.peek()?.as_ref().ok()?.id, index)));
-        let (_, index) = heads.min()?;
-        let point = self.shards[index].next()?.ok()?;
-        Some(Ok((index, point)))
-    }
-
-    fn next_batch(&mut self, query: &PointQuery, points_max: usize) -> Result<Vec<Place>, Error> {
-        let mut batch = Vec::with_capacity(points_max);
-        while batch.len() < points_max
-            && let Some(point) = self.next()
-        {
-            let (shard, point) = point?;
-            let is_after = query.offset.is_none_or(|offset| point.id >= offset);
-            if is_after && query.ids.as_ref().is_none_or(|ids| ids.contains(&point.id)) {
-                batch.push((shard, point));
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let place = match self.points.next()? {
+                Ok(place) if self.asked.has(&place.1.id) => place,
+                Ok(_) => continue,
+                Err(error) => return Some(Err(error)),
+            };
+            match self.fitting.as_mut().map_or(Ok(true), |fitting| fitting.fits(&place)) {
+                Ok(true) => return Some(Ok(place)),
+                Ok(false) => {}
+                Err(error) => return Some(Err(error)),
             }
         }
-        Ok(batch)
     }
 }
 
-/// Readers of one thread, made when they are first needed.
-pub(crate) struct Readers<'r> {
-    shards: &'r [OpenShard<'r>],
-    readers: Vec<Vec<Option<PointReader<'r>>>>,
+/// A walk over the points of a query.
+struct Scroll<'q> {
+    query: &'q PointQuery,
+    cancel: &'q CancelToken,
 }
 
-impl<'r> Readers<'r> {
-    pub(crate) fn of(shards: &'r [OpenShard<'r>]) -> Self {
-        let readers = shards.iter().map(|shard| shard.stores.iter().map(|_| None).collect());
-        Self { shards, readers: readers.collect() }
-    }
-
-    /// The reader of the segment that holds this point.
-    pub(crate) fn at(&mut self, (shard, point): Place) -> &mut PointReader<'r> {
-        let stores = &self.shards[shard].stores[point.segment];
-        self.readers[shard][point.segment].get_or_insert_with(|| stores.reader())
+impl Scroll<'_> {
+    /// Three things go on at once: the ids of a batch of points are listed, the points of the batch before are read, and what was made of
+    /// those before that is taken.
+    fn run<T: Send>(
+        &self,
+        mut chosen: Chosen<'_>,
+        read: &(impl Fn(&[Place]) -> Result<Vec<T>, Error> + Sync),
+        mut take: impl FnMut(T) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        let mut batch_points = SHARE_POINTS;
+        let mut listed = list(&mut chosen, batch_points)?;
+        let mut made: Vec<T> = Vec::new();
+        let (mut found, limit) = (0, self.query.limit.unwrap_or(u64::MAX));
+        while found < limit && !(listed.is_empty() && made.is_empty()) {
+            self.cancel.check()?;
+            batch_points = (batch_points * 2).min(BATCH_POINTS_MAX);
+            let mut following = Ok((Vec::new(), Vec::new()));
+            rayon::in_place_scope(|scope| {
+                scope.spawn(|_| following = advance(&mut chosen, batch_points, &listed, read));
+                for one in made.drain(..).take(usize::try_from(limit - found).unwrap_or(usize::MAX)) {
+                    take(one)?;
+                    found += 1;
+                }
+                Ok::<(), Error>(())
+            })?;
+            if found < limit {
+                (listed, made) = following?;
+            }
+        }
+        Ok(found)
     }
 }
 
-/// Reads the points of a share that fit the filter.
-fn read_points(
+/// Lists the next batch, and reads the one that was listed before.
+fn advance<T: Send>(
+    chosen: &mut Chosen<'_>,
+    batch_points: usize,
+    listed: &[Place],
+    read: &(impl Fn(&[Place]) -> Result<Vec<T>, Error> + Sync),
+) -> Result<(Vec<Place>, Vec<T>), Error> {
+    let read_all = || listed.par_chunks(SHARE_POINTS).map(read).collect::<Result<Vec<Vec<T>>, Error>>();
+    let (following, made) = rayon::join(|| list(chosen, batch_points), read_all);
+    // What was listed before comes first, and so does its error.
+    let made = made?.into_iter().flatten().collect();
+    Ok((following?, made))
+}
+
+fn list(chosen: &mut Chosen<'_>, points_max: usize) -> Result<Vec<Place>, Error> {
+    chosen.take(points_max).collect()
+}
+
+/// Reads the points of a share.
+fn read_share<T>(
     content: &Content<'_>,
-    shards: &[OpenShard<'_>],
+    pool: &ReadersPool<'_>,
     share: &[Place],
     query: &PointQuery,
-) -> Result<Vec<Point>, Error> {
-    let mut readers = Readers::of(shards);
-    let mut found = Vec::new();
-    for place in share {
-        let (shard, live) = (&shards[place.0], &place.1);
-        let reader = readers.at(*place);
-        let point = read_point(reader, shard.filter.as_ref(), live, query);
-        found.extend(point.map_err(|source| content.point_failed(&live.id, source))?);
+    make: &impl Fn(Point) -> T,
+) -> Result<Vec<T>, Error> {
+    let mut readers = pool.take();
+    let mut made = Vec::with_capacity(share.len());
+    for (shard, point) in share {
+        let read = read_point(readers.at(*shard, point.segment), (point.id, point.row), query);
+        made.push(make(read.map_err(|source| content.point_failed(&point.id, source))?));
     }
-    Ok(found)
+    pool.give_back(readers);
+    Ok(made)
 }
 
-/// `None` when the point does not fit.
 fn read_point(
     reader: &mut PointReader<'_>,
-    filter: Option<&Filter>,
-    live: &LivePoint,
+    (id, row): (PointId, u32),
     query: &PointQuery,
-) -> Result<Option<Point>, QdrantError> {
-    let needs_payload = filter.is_some_and(Filter::needs_payload) || !query.without_payload;
-    let payload = if needs_payload { reader.payload(live.row)? } else { Map::new() };
-    if let Some(filter) = filter {
-        let has_vector = |name: &str| reader.has_vector(name, live.row);
-        if !filter.matches(&FilterSubject { id: &live.id, payload: &payload, has_vector: &has_vector }) {
-            return Ok(None);
-        }
-    }
+) -> Result<Point, QdrantError> {
+    let payload = match query.without_payload {
+        true => None,
+        false => Some(reader.payload(row)?),
+    };
     let vectors = match query.with_vectors {
-        true => Some(reader.vectors(live.row)?.into_iter().map(|(name, vector)| (name.to_owned(), vector)).collect()),
+        true => Some(reader.vectors(row)?.into_iter().map(|(name, vector)| (name.to_owned(), vector)).collect()),
         false => None,
     };
-    Ok(Some(Point { id: live.id, payload: (!query.without_payload).then_some(payload), vectors }))
+    Ok(Point { id, payload, vectors })
 }

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use clap::Args;
 use vectar::{
     Error, Inside,
-    points::{Point, PointQuery, count, scroll},
+    points::{Point, PointQuery, count, scroll_as},
 };
 
 use super::point_arguments::{mention_wal_tails, read_filter, read_id, read_ids};
@@ -108,14 +108,15 @@ fn collection_of(inside: &Inside<'_, '_>, args: &PointsArgs) -> Result<Option<St
 
 fn list(inside: &Inside<'_, '_>, query: &PointQuery, out: &Out, context: &Context<'_>) -> Result<(), CliError> {
     let mut stdout = BufWriter::new(out.bytes().lock());
-    let take = |point: Point| {
-        let line = match out.is_json() {
-            true => json::line("point", &point),
-            false => serde_json::to_string(&point).expect("a point has only text keys and finite depth"),
-        };
+    let is_json = out.is_json();
+    let line = |point: Point| match is_json {
+        true => json::line("point", &point),
+        false => serde_json::to_string(&point).expect("a point has only text keys and finite depth"),
+    };
+    let write = |line: String| {
         writeln!(stdout, "{line}").map_err(|source| Error::Target { action: "write to", path: "-".into(), source })
     };
-    let listed = scroll(inside, query, context.cancel(), take);
+    let listed = scroll_as(inside, query, context.cancel(), line, write);
     // What was listed before a segment failed is right, and said.
     let flushed = stdout.flush().map_err(stdout_failed);
     match listed {
