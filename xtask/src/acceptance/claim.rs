@@ -36,6 +36,11 @@ impl Claim {
         Self::new(what, String::new(), format!("{:.0} MB/s", bytes_per_second / 1e6), true)
     }
 
+    /// A time without a bound.
+    pub(crate) fn time(what: &str, measured: Duration) -> Self {
+        Self::new(what, String::new(), format!("{} ms", measured.as_millis()), true)
+    }
+
     fn new(what: &str, bound: String, measured: String, ok: bool) -> Self {
         Self { what: what.to_owned(), bound, measured, ok }
     }
@@ -90,10 +95,11 @@ mod tests {
             Claim::at_most_time("time", Duration::from_millis(100), Duration::from_millis(99)),
             Claim::at_most("count", 16, 16.5),
             Claim::figure("rate", 123.4e6),
+            Claim::time("while", Duration::from_millis(1234)),
         ];
         assert_eq!(
             claims.iter().map(|claim| claim.ok).collect::<Vec<_>>(),
-            [true, false, false, true, true, false, true]
+            [true, false, false, true, true, false, true, true]
         );
         let expected = expect![[r#"
             CLAIM                 BOUND   MEASURED  OK
@@ -104,6 +110,7 @@ mod tests {
             time               < 100 ms      99 ms  ok
             count                 <= 16       16.5  BREACH
             rate                          123 MB/s
+            while                          1234 ms
         "#]];
         expected.assert_eq(&table(&claims));
     }

@@ -11,13 +11,19 @@ use anyhow::{Context, Result, ensure};
 /// How often a running process is asked for its memory.
 const POLL: Duration = Duration::from_millis(2);
 
+/// Bytes of its output that are kept; what follows is counted.
+const STDOUT_BYTES_KEPT: usize = 64 << 20;
+
 /// Bytes of two files compared at once.
 const WINDOW_BYTES: usize = 1 << 20;
 
 /// What a process said and took.
 #[derive(Debug)]
 pub(crate) struct Measured {
+    /// The front of what it wrote to stdout.
     pub(crate) stdout: String,
+    /// Bytes it wrote to stdout.
+    pub(crate) stdout_bytes: u64,
     pub(crate) elapsed: Duration,
     /// Bytes it asked the system to read, from files and pipes, whether or not they lay in memory.
     pub(crate) read_bytes: u64,
@@ -45,7 +51,7 @@ impl Measured {
 pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     let shown = format!("{command:?}");
     println!("running {shown}");
-    let read_before = read_bytes_of_children();
+    let (read_before, cpu_before) = (read_bytes_of_children(), cpu_of_children());
     let started = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -58,20 +64,28 @@ pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     let anonymous_bytes = watch(&mut child)?;
     let status = child.wait().with_context(|| format!("cannot wait for {shown}"))?;
     let elapsed = started.elapsed();
-    let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    let ((stdout, stdout_bytes), (stderr, _)) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
     ensure!(status.success(), "{shown} failed, {status}:\n{stderr}");
     // What this process itself read meanwhile are those pipes and a few lines of `/proc`.
-    let read_bytes = read_bytes_of_children().saturating_sub(read_before).saturating_sub(stdout.len() as u64);
-    Ok(Measured { stdout, elapsed, read_bytes, anonymous_bytes })
+    let read_bytes = read_bytes_of_children().saturating_sub(read_before).saturating_sub(stdout_bytes);
+    // Says more than the time where others use the machine too.
+    let cpu = cpu_of_children().saturating_sub(cpu_before);
+    println!("  took {} ms, {} ms of processors", elapsed.as_millis(), cpu.as_millis());
+    Ok(Measured { stdout, stdout_bytes, elapsed, read_bytes, anonymous_bytes })
 }
 
-/// Reads a pipe to its end on a thread of its own.
-fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+/// Reads a pipe to its end on a thread of its own; returns the front of what came, and how much came.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<(String, u64)> {
     std::thread::spawn(move || {
-        let mut text = Vec::new();
+        let (mut text, mut bytes) = (Vec::new(), 0);
+        let mut window = vec![0; WINDOW_BYTES];
+        let Some(mut pipe) = pipe else { return Default::default() };
         // A pipe that breaks ends with the process, whose status says more.
-        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut text));
-        String::from_utf8_lossy(&text).into_owned()
+        while let Ok(count @ 1..) = pipe.read(&mut window) {
+            bytes += count as u64;
+            text.extend_from_slice(&window[..count.min(STDOUT_BYTES_KEPT.saturating_sub(text.len()))]);
+        }
+        (String::from_utf8_lossy(&text).into_owned(), bytes)
     })
 }
 
@@ -98,6 +112,19 @@ fn kib_of(status: &str, name: &str) -> Option<u64> {
 fn read_bytes_of_children() -> u64 {
     let counters = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
     counters.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).unwrap_or(0)
+}
+
+/// Processor time of all children that were waited for, in steps of ten milliseconds.
+fn cpu_of_children() -> Duration {
+    let status = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    Duration::from_millis(10 * ticks_of_children(&status).unwrap_or(0))
+}
+
+/// The ticks that children spent as users and in the system: the 16th and 17th number, counted from before the name in parentheses, which may
+/// hold anything.
+fn ticks_of_children(status: &str) -> Option<u64> {
+    let mut numbers = status.rsplit_once(')')?.1.split_whitespace().skip(13);
+    Some(numbers.next()?.parse::<u64>().ok()? + numbers.next()?.parse::<u64>().ok()?)
 }
 
 /// Tells whether two files hold the same bytes.
@@ -137,6 +164,13 @@ mod tests {
     }
 
     #[test]
+    fn ticks_are_those_of_children_whatever_the_name() {
+        let status = "77 (a) b 1 (c) S 1 77 77 0 -1 4194560 1 2 3 4 10 20 300 4000 20 0 1 0 5";
+        assert_eq!(ticks_of_children(status), Some(4300));
+        assert_eq!(ticks_of_children("77 (a) S 1"), None);
+    }
+
+    #[test]
     fn files_that_differ_in_one_byte_or_in_length_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| {
@@ -161,7 +195,7 @@ mod tests {
             return;
         }
         let measured = measure(Command::new("head").args(["-c", "3000000", "/dev/zero"])).unwrap();
-        assert_eq!(measured.stdout.len(), 3_000_000);
+        assert_eq!((measured.stdout.len(), measured.stdout_bytes), (3_000_000, 3_000_000));
         assert!(measured.read_bytes >= 3_000_000, "{}", measured.read_bytes);
     }
 }
