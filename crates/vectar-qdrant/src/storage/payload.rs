@@ -15,9 +15,10 @@
 //! `preserve_order`), and the text has it. [`PayloadReader::payload`] gives a map that is sorted by name unless the program turns that
 //! feature on: equal as a value, not as text. Who writes payloads out as the server does copies [`PayloadReader::json`].
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use serde::de::IgnoredAny;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::bits::Bits;
@@ -33,9 +34,6 @@ const DIRECTORY: &str = "payload_storage";
 
 /// The payload of a row without one.
 const EMPTY: &[u8] = b"{}";
-
-/// Deepest nesting that `serde_json`, and with it the server, reads.
-const DEPTH_MAX: usize = 127;
 
 /// The payloads of a segment.
 #[derive(Debug)]
@@ -158,13 +156,63 @@ fn check_object(value: &[u8]) -> Result<(), String> {
     if !text.trim_start().starts_with('{') {
         return Err("the payload is no JSON object".to_owned());
     }
-    // Skipping has no limit of depth, parsing has. Most payloads cannot be so deep, and for the others it is parsed.
-    let openings = value.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    let parsed = match openings <= DEPTH_MAX {
-        true => serde_json::from_str::<IgnoredAny>(text).map(|_| ()),
-        false => serde_json::from_str::<Map<String, Value>>(text).map(|_| ()),
-    };
-    parsed.map_err(|error| format!("the payload is not JSON: {}", brief(&error)))
+    serde_json::from_str::<Checked>(text)
+        .map(drop)
+        .map_err(|error| format!("the payload is not JSON: {}", brief(&error)))
+}
+
+/// A JSON value of which nothing is kept. What is merely skipped may hold numbers and escapes that cannot be parsed, and be deeper than the
+/// server reads.
+struct Checked;
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CheckedVisitor)
+    }
+}
+
+struct CheckedVisitor;
+
+impl<'de> Visitor<'de> for CheckedVisitor {
+    type Value = Checked;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Checked, E> {
+        Ok(Checked)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Checked, E> {
+        Ok(Checked)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Checked, E> {
+        Ok(Checked)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Checked, E> {
+        Ok(Checked)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Checked, E> {
+        Ok(Checked)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Checked, E> {
+        Ok(Checked)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Checked, A::Error> {
+        while elements.next_element::<Checked>()?.is_some() {}
+        Ok(Checked)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Checked, A::Error> {
+        while members.next_entry::<Checked, Checked>()?.is_some() {}
+        Ok(Checked)
+    }
 }
 
 #[cfg(test)]
@@ -179,7 +227,18 @@ mod tests {
             check_object(text.as_bytes()).unwrap();
             serde_json::from_str::<Map<String, Value>>(text).unwrap();
         }
-        for text in ["", "[]", "7", "\0\0\0", "{", r#"{"a":}"#, r#"{"a":1}x"#, &deep(127), &deep(100_000)] {
+        let never = [r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"a":"\x"}"#, r#"{"\udc00":1}"#, r#"{1:1}"#];
+        for text in never.into_iter().chain([
+            "",
+            "[]",
+            "7",
+            "\0\0\0",
+            "{",
+            r#"{"a":}"#,
+            r#"{"a":1}x"#,
+            &deep(127),
+            &deep(100_000),
+        ]) {
             check_object(text.as_bytes()).unwrap_err();
             serde_json::from_str::<Map<String, Value>>(text).unwrap_err();
         }
