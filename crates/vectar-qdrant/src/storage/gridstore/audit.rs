@@ -183,7 +183,7 @@ pub(super) fn audit(
     let path = |name: &str| format!("{}/{name}", store.directory);
     let lost = if tallies.value_count == 0 { u64::MAX } else { tallies.rows_without };
     let rows_without = tallies.rows_without;
-    tallies.report(store.tracker.file.path(), &path("page_*.dat"), &path("bitmask.dat"), findings);
+    tallies.report(store.tracker.file.path(), &pages_object(store), &path("bitmask.dat"), findings);
     let leaked = blocks.map_or(0, |blocks| check_mask(&blocks, findings));
     // A value takes a block at least. Where there is no value at all, any block in use had one.
     if leaked > 0 && lost > 0 && (lost == u64::MAX || leaked >= lost) {
@@ -210,7 +210,13 @@ fn check_lengths(store: &Gridstore<'_>, findings: &mut Findings) {
             lengths.add(&format!("{} has {} bytes, expected {expected}", file.path(), file.len()));
         }
     }
-    lengths.report(&format!("{}/page_*.dat", store.directory), findings);
+    lengths.report(&pages_object(store), findings);
+}
+
+/// All pages, as the object of a finding.
+fn pages_object(store: &Gridstore<'_>) -> String {
+    let log = if store.config.layout == Layout::Log { "log_" } else { "" };
+    format!("{}/{log}page_*.dat", store.directory)
 }
 
 /// Opens mask and gaps, if they have the lengths that the pages demand. `None` when there are more blocks than bits are kept of.
