@@ -84,8 +84,12 @@ impl VectorStorage<'_> {
         let version_path = format!("{directory}/version.info");
         let version = files.open(&version_path).and_then(|file| file.read_all(VERSION_BYTES_MAX).ok());
         if version.as_deref() != Some(VERSION) {
-            let found = version.map_or("nothing".to_owned(), |version| String::from_utf8_lossy(&version).into_owned());
-            findings.add(REBUILT.finding(&version_path, format!("{version_path} holds {found:?}, expected \"0.2.0\"")));
+            let found = match (files.open(&version_path), version) {
+                (None, _) => "is missing".to_owned(),
+                (Some(_), Some(version)) => format!("holds {:?}", String::from_utf8_lossy(&version)),
+                (Some(file), None) => format!("has {} bytes", file.len()),
+            };
+            findings.add(REBUILT.finding(&version_path, format!("{version_path} {found}, expected \"0.2.0\"")));
             return;
         }
         if let Err((path, what)) = audit_kind(files, &directory, state) {
