@@ -10,6 +10,9 @@ impl IdTracker<'_> {
     /// Opening has looked at every record already; this reads the versions, and compares the files of a disk tracker.
     pub fn audit(&self, segment_version: Option<u64>, findings: &mut Findings) {
         findings.append(self.found.clone(), "");
+        if self.kind == IdTrackerKind::Empty {
+            self.audit_absence(findings);
+        }
         if self.duplicate_rows > 0 && self.kind == IdTrackerKind::Mutable {
             findings.add(report(
                 FindingLevel::Note,
@@ -24,6 +27,34 @@ impl IdTracker<'_> {
         }
         if let Mapping::Disk(disk) = &self.mapping {
             disk.audit(self.files, self.rows, findings);
+        }
+    }
+
+    /// A segment without a tracker never got a point: then nothing else is stored in it either.
+    fn audit_absence(&self, findings: &mut Findings) {
+        let is_count = |path: &&String| {
+            path.ends_with("/vectors/status.dat")
+                || path.ends_with("/offsets/status.dat")
+                || path.ends_with("/tracker.dat")
+        };
+        let mut paths = self.files.list("payload_storage/");
+        paths.extend(self.files.list("vector_storage"));
+        let rows = |path: &String| {
+            let file = self.files.open(path)?;
+            let mut count = [0; 8];
+            // A Gridstore counts in four bytes, and its first slot follows.
+            let count_bytes = if path.ends_with("/tracker.dat") { 4 } else { 8 };
+            file.read_exact_at(0, &mut count[..count_bytes]).ok()?;
+            Some((u64::from_le_bytes(count), path.clone())).filter(|(rows, _)| *rows > 0)
+        };
+        if let Some((rows, path)) = paths.iter().filter(is_count).find_map(rows) {
+            findings.add(report(
+                FindingLevel::DataLoss,
+                mutable::MAPPINGS,
+                format!("the file is missing, and {path} counts {rows} rows"),
+                "Qdrant takes the segment for empty: its points are lost, unless the WAL holds them",
+                "restore another snapshot",
+            ));
         }
     }
 
@@ -110,6 +141,41 @@ impl IdTracker<'_> {
                 "none for the points that have a version",
                 "check that the files of the tracker are of the same snapshot",
             ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    type Files = BTreeMap<String, Vec<u8>>;
+
+    #[test]
+    fn a_segment_that_stores_rows_has_a_tracker() {
+        let audited = |files: &Files| {
+            let mut findings = Findings::default();
+            assert!(IdTracker::open_audited(files, Some(true), None, &mut findings).is_some());
+            findings.list.iter().map(|finding| format!("{}: {}", finding.level, finding.what)).collect::<Vec<_>>()
+        };
+        let three = 3_u64.to_le_bytes().to_vec();
+        let never_written = Files::from([
+            ("payload_storage/tracker.dat".to_owned(), vec![0; 64]),
+            ("vector_storage/vectors/status.dat".to_owned(), vec![0; 8]),
+            ("vector_storage/deleted/status.dat".to_owned(), vec![7, 0, 0, 0, 0, 0, 0, 0]),
+        ]);
+        assert_eq!(audited(&never_written), [] as [&str; 0]);
+        for (path, count) in [
+            ("payload_storage/tracker.dat", vec![3, 0, 0, 0, 1, 0, 0, 0]),
+            ("vector_storage-v/vectors/status.dat", three.clone()),
+            ("vector_storage-m/offsets/status.dat", three.clone()),
+            ("vector_storage-s/store/tracker.dat", three[..4].to_vec()),
+        ] {
+            let written = Files::from([(path.to_owned(), count)]);
+            let expected = format!("data-loss: the file is missing, and {path} counts 3 rows");
+            assert_eq!(audited(&written), [expected]);
         }
     }
 }
