@@ -22,6 +22,28 @@ pub(super) fn tar(input: &[u8]) -> Vec<u8> {
     mended
 }
 
+/// Seals the entries of a WAL file, of whose zeros at the end `zeros` are left out.
+pub(super) fn wal(bytes: &mut Vec<u8>, zeros: u64) {
+    let Some(mut previous) = u32_at(bytes, 4) else { return };
+    let mut at = 8_usize;
+    while let Some(len) = bytes.get(at..at + 8) {
+        let len = u64::from_le_bytes(len.try_into().expect("eight bytes were taken"));
+        let Some(end) =
+            usize::try_from(len).ok().and_then(|len| (at + 8 + (4_usize.wrapping_sub(len) & 7)).checked_add(len))
+        else {
+            return;
+        };
+        // A checksum that ends in zeros may be left out in part.
+        if len == 0 || end > bytes.len() || end + 4 > bytes.len() + zeros.min(4) as usize {
+            return;
+        }
+        bytes.resize(bytes.len().max(end + 4), 0);
+        previous = crc32c::crc32c_append(!previous.reverse_bits(), &bytes[at..end]);
+        bytes[end..end + 4].copy_from_slice(&previous.to_le_bytes());
+        at = end + 4;
+    }
+}
+
 /// The last four of the first `covered + 4` bytes become the CRC of those before.
 pub(super) fn crc_behind(input: &[u8], covered: usize) -> Vec<u8> {
     let mut mended = input.to_vec();
