@@ -10,6 +10,7 @@ pub mod kill;
 pub mod model;
 pub mod operation;
 pub mod protocol;
+mod rows;
 pub mod share;
 pub mod world;
 

@@ -18,7 +18,7 @@ use vectar_testkit::backend::{Aftermath, Effect, FailingBackend, FailurePlan, Op
 use super::{
     Dice,
     damage::Spoil,
-    world::{Expected, Toy, World, ingest, toy},
+    world::{self, Expected, Toy, World, ingest, toy},
 };
 
 /// An operation of the campaign.
@@ -184,8 +184,10 @@ impl Stage {
     fn spoil_a_pack_that_is_there_twice(&mut self, blind: &IndexedRepository, dice: &mut Dice) -> Result<()> {
         let keys = self.world.storage.keys();
         let packs: Vec<ObjectKey> = keys.into_iter().filter(|key| key.as_str().starts_with("packs/")).collect();
-        for toy in self.expected.clone().into_values() {
-            self.expected.insert(ingest(blind, &toy)?.id, toy);
+        let seeing = self.world.open()?;
+        for record in seeing.records()?.backups {
+            let toy = self.expected.get(&record.id).cloned().context("nothing else is there yet")?;
+            self.expected.insert(world::copy(&seeing, &record, blind)?.id, toy);
         }
         let spoiled = dice.pick(&packs).context("there are packs")?;
         Spoil::Flip.apply(&self.world.storage, spoiled, dice)

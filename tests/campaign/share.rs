@@ -226,13 +226,13 @@ impl Office {
     }
 }
 
-/// Stores backups on a share that takes the end off one pack in twelve and says nothing, then looks, prunes, and stores them again.
+/// Stores backups on a share that takes the end off one pack in five and says nothing, then looks, prunes, and stores them again.
 ///
 /// # Errors
 /// A short pack was served or not reported, or the same bytes, stored again, do not heal.
 pub fn short_packs(seed: u64, shortening: Shortening, counts: &mut ShareCounts) -> Result<()> {
     let short_below = keys::packs();
-    let options = ShareOptions { seed, short_once_in: 12, short_below, shortening, ..ShareOptions::default() };
+    let options = ShareOptions { seed, short_once_in: 5, short_below, shortening, ..ShareOptions::default() };
     let mut office = Office::new(seed, options)?;
     for round in 0..6 {
         let (client, len) = (round % 2, 5 + office.dice.below(25));

@@ -20,7 +20,10 @@ use vectar_repository::{
 };
 use vectar_testkit::backend::MemoryBackend;
 
-use super::Dice;
+use super::{
+    Dice,
+    rows::{Rows, is_row},
+};
 
 /// Small packs, so that a toy snapshot fills several.
 const PACK_BYTES: u64 = 64 * 1024;
@@ -28,10 +31,10 @@ const PACK_BYTES: u64 = 64 * 1024;
 /// Where time begins.
 const START_SECONDS: i64 = 1_790_000_000;
 
-/// A snapshot of the toy world: the seeds of its chunks, in order.
+/// A snapshot of the toy world: the seeds of its chunks and rows, in order. Every other seed stands for a row.
 pub type Toy = Vec<u64>;
 
-/// The bytes of one chunk: incompressible, between 1 and 5 KiB.
+/// The bytes of one chunk or row: incompressible, between 1 and 5 KiB.
 #[must_use]
 pub fn chunk_bytes(seed: u64) -> Vec<u8> {
     let mut dice = Dice::new(seed);
@@ -148,9 +151,14 @@ pub fn ingest_pausing(
     let mut preparer = Preparer::new(1)?;
     let mut ingest = Ingest::begin(repository, 1)?;
     let mut recipe = NodeWriter::new(repository.config().node_cut);
+    let mut rows = Rows::of_newest(repository)?;
     for (at, &seed) in toy.iter().enumerate() {
         if at == toy.len() / 2 {
             pause();
+        }
+        if is_row(seed) {
+            recipe.push(rows.place(seed, &toy[at + 1..], &mut ingest, &mut preparer, repository)?, &mut ingest)?;
+            continue;
         }
         let bytes = chunk_bytes(seed);
         let chunk = repository.id_key().chunk_id(&bytes);
@@ -173,7 +181,14 @@ pub fn ingest_pausing(
         space: Space::default(),
     };
     pause();
-    Ok(ingest.commit(root, covered, draft)?.record)
+    let record = ingest.commit(root, covered, draft)?.record;
+    // As after every ingest.
+    for twin in repository.records()?.backups {
+        if twin.id != record.id && (twin.bytes, &twin.sha256) == (record.bytes, &record.sha256) {
+            repository.heal(&twin, &record)?;
+        }
+    }
+    Ok(record)
 }
 
 /// Copies a backup to a repository with the same key.

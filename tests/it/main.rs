@@ -30,6 +30,7 @@ mod random;
 mod records;
 mod restoring;
 mod rows;
+mod rows_adversity;
 mod said;
 mod scattered;
 mod scene;

@@ -1,7 +1,7 @@
 //! What can be wrong with a repository.
 
 use vectar_backend::{BackendError, BackendErrorKind, ObjectKey};
-use vectar_chunk::ChunkError;
+use vectar_chunk::{ChunkError, ChunkId};
 
 use crate::format::{
     FormatError,
@@ -128,6 +128,12 @@ pub enum RepositoryError {
         /// One of them.
         first: PackId,
     },
+    /// A chunk that was there when the ingest looked, and on which the new backup relies, went away before it was noted.
+    #[error("chunk {id} was removed while an ingest relied on it")]
+    ChunkGone {
+        /// The chunk.
+        id: ChunkId,
+    },
     /// The ingest stood still for so long that prunes took it for dead.
     #[error("the ingest of backup {backup} stood still for so long that it was taken for dead")]
     TakenForDead {
@@ -245,7 +251,7 @@ impl RepositoryError {
             | Self::ChunkDamaged { .. }
             | Self::RecipeInvalid { .. } => ErrorKind::RepositoryDamaged,
             Self::ObjectInTheWay { .. } => ErrorKind::RepositoryDamaged,
-            Self::NeededPacksGone { .. } | Self::TakenForDead { .. } => ErrorKind::Retry,
+            Self::NeededPacksGone { .. } | Self::ChunkGone { .. } | Self::TakenForDead { .. } => ErrorKind::Retry,
             Self::PruneUnsafe { source, .. } => source.kind(),
             Self::Chunk(error) => kind_of_chunk(error),
             Self::LayoutWrong { .. } | Self::ThreadLost { .. } => ErrorKind::OurBug,

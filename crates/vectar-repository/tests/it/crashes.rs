@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use vectar_backend::{Backend, BackendErrorKind, LocalBackend};
 use vectar_repository::{ErrorKind, Repository};
-use vectar_testkit::backend::{Aftermath, Effect, FailingBackend, FailurePlan, MemoryBackend, Operation};
+use vectar_testkit::backend::{
+    Aftermath, Effect, FailingBackend, FailurePlan, HookedBackend, MemoryBackend, Operation,
+};
 
-use crate::hook::HookedBackend;
 use crate::scene::{
     assert_backups, assert_sound, first_bytes, init, init_options, keys_below, names, object, open, overwrite, process,
     second_bytes, store, with_one_backup,

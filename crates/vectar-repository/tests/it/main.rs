@@ -13,7 +13,6 @@ mod damage;
 mod fixtures;
 mod forgetting;
 mod healing;
-mod hook;
 mod index;
 mod messages;
 mod musts;

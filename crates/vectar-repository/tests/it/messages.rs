@@ -273,6 +273,13 @@ fn what_stops_a_backup() {
     "#]],
     );
     check(
+        RepositoryError::ChunkGone { id: vectar_chunk::ChunkId::from_bytes([7; 32]) },
+        expect![[r#"
+        chunk 0707070707070707070707070707070707070707070707070707070707070707 was removed while an ingest relied on it
+        kind: Retry
+    "#]],
+    );
+    check(
         RepositoryError::RecordTooLong { backup, record_bytes: 5_000_000, max: 4_194_304 },
         expect![[r#"
         the record of backup 07070707070707070707070707070707 would have 5000000 bytes, at most 4194304 are possible

@@ -14,14 +14,13 @@ use vectar_repository::{
         pack::PackHeader,
     },
 };
-use vectar_testkit::backend::{Call, Effect, FailingBackend, FailurePlan, MemoryBackend, Operation, RecordingBackend};
+use vectar_testkit::backend::{
+    Call, Effect, FailingBackend, FailurePlan, HookedBackend, MemoryBackend, Operation, RecordingBackend,
+};
 
-use crate::{
-    hook::HookedBackend,
-    scene::{
-        assert_backups, draft, first_bytes, init, keys_below, lay, names, noise, object, open, overwrite, packs,
-        packs_behind, rebuilt, second_bytes, store, with_one_backup,
-    },
+use crate::scene::{
+    assert_backups, draft, first_bytes, init, keys_below, lay, names, noise, object, open, overwrite, packs,
+    packs_behind, rebuilt, second_bytes, store, with_one_backup,
 };
 
 /// The calls of one ingest that stores [`second_bytes`] beside [`first_bytes`].

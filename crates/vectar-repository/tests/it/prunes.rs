@@ -21,14 +21,11 @@ use vectar_repository::{
     },
     prune::{self, MaxUnused, PruneOptions, PruneStats},
 };
-use vectar_testkit::backend::{Call, MemoryBackend, Operation, RecordingBackend};
+use vectar_testkit::backend::{Call, HookedBackend, MemoryBackend, Operation, RecordingBackend};
 
-use crate::{
-    hook::HookedBackend,
-    scene::{
-        assert_backups, first_bytes, init, keys_below, lay, noise, object, open, overwrite, packs, rebuilt,
-        second_bytes, store, with_one_backup,
-    },
+use crate::scene::{
+    assert_backups, first_bytes, init, keys_below, lay, noise, object, open, overwrite, packs, rebuilt, second_bytes,
+    store, with_one_backup,
 };
 
 /// Removes as early and as much as prune can.

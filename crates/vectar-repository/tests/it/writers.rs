@@ -9,14 +9,11 @@ use vectar_repository::{
     format::node::RecipeItem,
     prune::{PruneOptions, plan},
 };
-use vectar_testkit::backend::{MemoryBackend, Operation};
+use vectar_testkit::backend::{HookedBackend, MemoryBackend, Operation, Switch};
 
-use crate::{
-    hook::{HookedBackend, Switch},
-    scene::{
-        assert_backups, draft, first_bytes, init, lay, noise, on_every_backend, open, packs, rebuilt, second_bytes,
-        store, with_one_backup,
-    },
+use crate::scene::{
+    assert_backups, draft, first_bytes, init, lay, noise, on_every_backend, open, packs, rebuilt, second_bytes, store,
+    with_one_backup,
 };
 
 /// Both look before either has written: everything is stored twice, and both backups are whole.

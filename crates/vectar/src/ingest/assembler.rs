@@ -104,7 +104,7 @@ impl<'r> Assembler<'r> {
             Step::BeginBody => self.body = Some(List::new(self.node_cut)),
             Step::Copy { chunk, start, len, class } => {
                 if self.ingest.rely_on(&chunk)? == Stored::New {
-                    return Err(missing(&chunk));
+                    return Err(RepositoryError::ChunkGone { id: chunk });
                 }
                 self.figures.class(class).bytes += u64::from(len);
                 self.figures.chunks += 1;
@@ -198,13 +198,9 @@ impl<'r> Assembler<'r> {
         match stored {
             Stored::Known => Ok(Settled::Chunk(id)),
             // Its pack was marked between the worker's look and ours, and the bytes are gone from memory.
-            Stored::New => Err(missing(&id)),
+            Stored::New => Err(RepositoryError::ChunkGone { id }),
         }
     }
-}
-
-fn missing(chunk: &ChunkId) -> RepositoryError {
-    RepositoryError::ChunkMissing { kind: vectar_repository::format::pack::RecordKind::Chunk, id: *chunk.as_bytes() }
 }
 
 /// A chunk that has its place.

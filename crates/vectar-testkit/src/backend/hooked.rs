@@ -11,15 +11,15 @@ use std::{
     time::Duration,
 };
 
+use super::Operation;
 use bytes::Bytes;
 use vectar_backend::{
     Backend, BackendError, BackendErrorKind, CleanStats, Durability, KeyPrefix, ListPage, ObjectKey, ObjectMeta,
     ObjectSuffix, ObjectWriter, PutOutcome, StorageProbe,
 };
-use vectar_testkit::backend::Operation;
 
 /// Hands every call on, after its hook has seen operation and target and allowed it.
-pub(crate) struct HookedBackend {
+pub struct HookedBackend {
     inner: Arc<dyn Backend>,
     hook: Box<Hook>,
 }
@@ -28,14 +28,14 @@ type Hook = dyn Fn(Operation, &str) -> Result<(), BackendError> + Send + Sync;
 
 /// Something to be done once, when its call comes and only after [`arm`](Self::arm).
 #[derive(Default)]
-pub(crate) struct Switch {
+pub struct Switch {
     armed: AtomicBool,
     done: AtomicBool,
 }
 
 impl HookedBackend {
     /// Calls `hook` before each call; the target of a barrier is the first key that it names, or nothing.
-    pub(crate) fn new(
+    pub fn new(
         inner: Arc<dyn Backend>,
         hook: impl Fn(Operation, &str) -> Result<(), BackendError> + Send + Sync + 'static,
     ) -> Self {
@@ -44,7 +44,7 @@ impl HookedBackend {
 
     /// Does `deed` once, before the first call of an operation on a target that starts so, after the switch was armed: opening a
     /// repository lists things too.
-    pub(crate) fn once(
+    pub fn once(
         inner: Arc<dyn Backend>,
         (operation, target): (Operation, &'static str),
         deed: impl Fn() + Send + Sync + 'static,
@@ -62,7 +62,7 @@ impl HookedBackend {
     }
 
     /// A storage without room from its `nth` put on, counted from 1. Removing and reading work.
-    pub(crate) fn full_from_put(inner: Arc<dyn Backend>, nth: u64) -> Self {
+    pub fn full_from_put(inner: Arc<dyn Backend>, nth: u64) -> Self {
         let puts = AtomicU64::new(0);
         let location = inner.location();
         Self::new(inner, move |operation, target| {
@@ -85,12 +85,13 @@ impl HookedBackend {
 }
 
 impl Switch {
-    pub(crate) fn arm(&self) {
+    /// From now on the deed is done when its call comes.
+    pub fn arm(&self) {
         self.armed.store(true, Ordering::SeqCst);
     }
 
     /// Whether the call came. A test that never reached it proves nothing.
-    pub(crate) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.done.load(Ordering::SeqCst)
     }
 }
