@@ -193,7 +193,9 @@ fn on_repository(error: &RepositoryError) -> Advice {
         }
         RepositoryError::WrongRepository { .. } => Advice::safe("nothing was read or written there")
             .hint("check that the right storage is mounted, and the profile's repository_id"),
-        RepositoryError::NeededPacksGone { .. } | RepositoryError::ChunkGone { .. } => Advice::safe(NOTHING_STORED).hint("ingest the snapshot again"),
+        RepositoryError::NeededPacksGone { .. } | RepositoryError::ChunkGone { .. } => {
+            Advice::safe(NOTHING_STORED).hint("ingest the snapshot again")
+        }
         RepositoryError::LayoutWrong { .. } | RepositoryError::ThreadLost { .. } => {
             Advice::safe(NOTHING_STORED).hint("this is a defect of vectar; report it with what was being done")
         }
