@@ -17,6 +17,7 @@ mod determinism;
 mod explaining;
 mod filtering;
 mod fuzzing;
+mod generations;
 mod growth;
 mod identity;
 mod inspecting;

@@ -28,7 +28,7 @@ Usage: corpus --out DIR [OPTIONS]
   --size SIZE            instead of --points: length of the first snapshot, such as 2GiB
   --dim N                components per vector                            [384]
   --generations N        snapshots in the series                          [8]
-  --steps KIND           usual | daily | growing: what happens between    [usual]
+  --steps KIND           usual | daily | growing | restless: between them [usual]
   --first N              number of the first snapshot that is written     [0]
   --ids KIND             numeric | uuid | mixed                           [uuid]
   --layout KIND          collection | shard | streamed                    [collection]
@@ -229,7 +229,8 @@ fn parse_steps(flag: &str, value: &str) -> Result<Vec<Step>, Failure> {
         "usual" => Ok(Step::usual()),
         "daily" => Ok(vec![Step::day()]),
         "growing" => Ok(vec![Step::growth()]),
-        _ => Err(Failure::Usage(format!("{flag} {value}: expected one of usual, daily, growing"))),
+        "restless" => Ok(Step::restless()),
+        _ => Err(Failure::Usage(format!("{flag} {value}: expected one of usual, daily, growing, restless"))),
     }
 }
 

@@ -153,6 +153,22 @@ impl Step {
             vacuum_segments: 1,
         }
     }
+
+    /// A collection that the optimizer is never done with, in order; a longer series repeats them. Its length stays about the same
+    /// over thirty generations, and in each of them rows move: all of them, or those of one segment.
+    pub fn restless() -> Vec<Self> {
+        let change = Self {
+            insert_permille: 20,
+            payload_permille: 20,
+            vector_permille: 5,
+            delete_permille: 30,
+            ..Self::unchanged()
+        };
+        vec![
+            Self { name: "merge".to_owned(), rebuild: true, ..change.clone() },
+            Self { name: "vacuum".to_owned(), vacuum_segments: 1, ..change },
+        ]
+    }
 }
 
 /// Describes a whole series: its points, how they lie, and what happens to them.

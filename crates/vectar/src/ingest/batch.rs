@@ -31,7 +31,7 @@ pub(super) enum Step {
     KnownBody { node: NodeId, len: u64, class: Class, packs: Vec<PackId> },
     /// The next chunk of the current body.
     Chunk { range: Range<usize>, class: Class, hint: CodecHint },
-    /// The next bytes of the current body are these of a chunk that is stored already; they were compared.
+    /// The next bytes of the current body are these of a chunk that is stored already: they were compared, or have its id.
     Copy { chunk: ChunkId, start: u32, len: u32, class: Class },
     /// `len` bytes of the current body lie here; the chunk that holds them, with others of the body, follows later.
     Loose { len: u64 },

@@ -4,7 +4,7 @@
 //! it is sound, one reference replaces it and no byte of it is cut, hashed again or compressed. Almost every body of a snapshot
 //! fits, because Qdrant's files are 32 MiB long at most, `matrix.dat` excepted.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 use vectar_chunk::{BodyHasher, CutParameters, Cutter};
 
 use vectar_qdrant::{
@@ -234,22 +234,14 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
     /// As [`cut_body`](Self::cut_body), and looks for the rows of what is not stored yet.
     fn share_body(&mut self, body: &mut OpenBody, mut rows: OpenRows, at_end: bool) -> Result<(), Error> {
         let mut indexes = self.rows.take().expect("rows are open only while there is an index");
-        let (class, hint) = (body.label.class, codec_hint(&body.label));
         let window = std::mem::take(&mut body.window);
-        let mut pieces: Vec<Range<usize>> = Vec::new();
-        let mut start = 0;
+        let (mut cut, mut start) = (Vec::new(), 0);
         while let Some(len) = body.cutter.next_cut(&window[start..], at_end) {
-            let piece = start..start + len;
+            cut.push(start..start + len);
             start += len;
-            let bytes = &window[piece.clone()];
-            if vectar_chunk::fill_byte(bytes).is_none() && !indexes.is_known(bytes)? {
-                pieces.push(piece);
-                continue;
-            }
-            rows.share((&window, body.offset), &std::mem::take(&mut pieces), &mut indexes, self)?;
-            let range = self.batch.hold(bytes);
-            self.step(Step::Chunk { range, class, hint })?;
         }
+        let met = indexes.meet(&window, &cut)?;
+        let pieces: Vec<_> = cut.into_iter().zip(met).collect();
         rows.share((&window, body.offset), &pieces, &mut indexes, self)?;
         if at_end {
             rows.finish(self)?;

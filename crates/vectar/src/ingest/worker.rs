@@ -9,7 +9,7 @@ use vectar_repository::{PreparedRecord, Preparer, RepositoryError, index::IndexR
 use super::batch::{Batch, Step};
 
 /// A chunk of a body up to this length is kept in the recipe itself: its id alone would take half of that.
-const INLINE_BYTES_MAX: usize = 64;
+pub(super) const INLINE_BYTES_MAX: usize = 64;
 
 /// A batch after this stage: one outcome for each chunk step, in order.
 #[derive(Debug)]

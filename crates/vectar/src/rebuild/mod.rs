@@ -48,8 +48,12 @@ const WINDOWS_AHEAD: usize = 1;
 /// Decoded chunks kept across windows, in bytes: framing is used piece by piece.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
+/// Bytes that are handed to the target at once, at least: a recipe of rows has pieces of a few KiB, and to write each of them would cost more
+/// than to read it.
+const OUTPUT_BYTES: usize = 256 * 1024;
+
 /// Length of the pieces in which runs of one byte are written.
-const FILL_BYTES: usize = 64 * 1024;
+const FILL_BYTES: usize = OUTPUT_BYTES;
 
 /// Takes the bytes of a snapshot in order.
 pub trait Target: Send {
@@ -101,7 +105,7 @@ pub fn rebuild(
 ) -> Result<Rebuilt, Error> {
     let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
     let directory = target.spill_directory();
-    let mut output = Output { target, cancel, hasher: Sha256::new(), written: 0 };
+    let mut output = Output { target, cancel, hasher: Sha256::new(), written: 0, gathered: Vec::new() };
     thread::scope(|scope| {
         let (sender, fetched) = bounded(WINDOWS_AHEAD);
         let fetching = scope.spawn(|| fetch_all(engine, &reader, record, (&directory, sender), cancel));
@@ -151,7 +155,7 @@ fn fetch_all(
         }
         for extents in windows(stretch) {
             cancel.check()?;
-            let chunks = fetch_chunks(engine, reader, &extents)?;
+            let chunks = fetch_chunks(engine, reader, &chunks_of(&extents))?;
             // Nobody listens any more: the writer has stopped and reports why.
             if fetched.send(Fetched::Window { extents, chunks }).is_err() {
                 return Ok(());
@@ -201,25 +205,27 @@ fn memory_of(extent: &RecipeItem) -> u64 {
     if matches!(extent, RecipeItem::Fill { .. }) { 0 } else { extent.len() }
 }
 
-fn fetch_chunks(
+fn chunks_of(extents: &[RecipeItem]) -> Vec<ChunkId> {
+    let copied = |extent: &RecipeItem| match extent {
+        RecipeItem::Copy { chunk, .. } => Some(*chunk),
+        _ => None,
+    };
+    extents.iter().filter_map(copied).collect()
+}
+
+/// Reads chunks, those that lie side by side at once, on all cores.
+pub(crate) fn fetch_chunks(
     engine: &Engine,
     reader: &ChunkReader<'_>,
-    extents: &[RecipeItem],
+    ids: &[ChunkId],
 ) -> Result<HashMap<ChunkId, Bytes>, RepositoryError> {
-    let ids: Vec<ChunkId> = extents
-        .iter()
-        .filter_map(|extent| match extent {
-            RecipeItem::Copy { chunk, .. } => Some(*chunk),
-            _ => None,
-        })
-        .collect();
-    let runs = reader.plan_runs(&ids)?;
+    let runs = reader.plan_runs(ids)?;
     let read: Vec<Vec<(ChunkId, Bytes)>> =
         engine.pool().install(|| runs.par_iter().map(|run| reader.read_run(run)).collect::<Result<_, _>>())?;
     let mut chunks: HashMap<ChunkId, Bytes> = read.into_iter().flatten().collect();
     for id in ids {
-        if let std::collections::hash_map::Entry::Vacant(place) = chunks.entry(id) {
-            place.insert(reader.chunk(&id)?);
+        if let std::collections::hash_map::Entry::Vacant(place) = chunks.entry(*id) {
+            place.insert(reader.chunk(id)?);
         }
     }
     Ok(chunks)
@@ -240,7 +246,7 @@ fn write_all(
         }
         observer.progress(output.written, Some(total));
     }
-    Ok(())
+    output.flush()
 }
 
 /// The target with the digest of what went there.
@@ -248,7 +254,10 @@ struct Output<'t> {
     target: &'t mut dyn Target,
     cancel: &'t CancelToken,
     hasher: Sha256,
+    /// Bytes that came, the gathered ones too.
     written: u64,
+    /// Short pieces that wait for more.
+    gathered: Vec<u8>,
 }
 
 impl Output<'_> {
@@ -275,11 +284,27 @@ impl Output<'_> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.written += bytes.len() as u64;
+        if self.gathered.is_empty() && bytes.len() >= OUTPUT_BYTES {
+            return self.hand_over(bytes);
+        }
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.len() >= OUTPUT_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands over what was gathered.
+    fn flush(&mut self) -> Result<(), Error> {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        self.hand_over(&gathered)?;
+        gathered.clear();
+        self.gathered = gathered;
+        Ok(())
+    }
+
+    fn hand_over(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.cancel.check()?;
         self.hasher.update(bytes);
-        self.target.write(bytes)?;
-        self.written += bytes.len() as u64;
-        Ok(())
+        self.target.write(bytes)
     }
 }
 

@@ -6,12 +6,15 @@ use vectar_chunk::{ChunkId, CodecHint, CutParameters, Cutter};
 use vectar_qdrant::{BodyLabel, BodyLayout, Class};
 
 use super::{
-    index::RowIndexes,
+    index::{Candidate, FoundRow, Met, RowIndexes},
     units::{RowKind, Units},
 };
 use crate::{
     error::Error,
-    ingest::batch::{Batch, Step},
+    ingest::{
+        batch::{Batch, Step},
+        worker::INLINE_BYTES_MAX,
+    },
 };
 
 /// A gap up to this length, such as the padding behind a value, is a chunk of its own, which the recipe keeps.
@@ -44,6 +47,38 @@ struct Match {
     source: u32,
 }
 
+/// What was found in a region so far.
+struct Matches {
+    found: Vec<Match>,
+    /// The first row that was neither found nor compared.
+    next_row: usize,
+    rows: Vec<Range<usize>>,
+    /// Where the region ends, or the first row that is not whole within it begins.
+    row_end: usize,
+    end: usize,
+}
+
+impl Matches {
+    /// Takes a row that was found: with those behind it as far as they are the same and whole, and with the gap behind these.
+    fn take(&mut self, row: usize, found: &FoundRow) {
+        let start = self.rows[row].start;
+        let same_end = start + found.bytes as usize;
+        self.next_row = row + 1 + self.rows[row + 1..].iter().take_while(|next| next.end <= same_end).count();
+        let next_start = self.rows.get(self.next_row).map_or(self.row_end, |next| next.start);
+        let end = self.rows[self.next_row - 1].end.max(same_end.min(next_start));
+        match self.found.last_mut() {
+            Some(last)
+                if last.end == start
+                    && last.chunk == found.chunk
+                    && last.source + (last.end - last.start) as u32 == found.start =>
+            {
+                last.end = end;
+            }
+            _ => self.found.push(Match { start, end, chunk: found.chunk, source: found.start }),
+        }
+    }
+}
+
 /// Takes steps in order.
 pub(crate) trait StepSink {
     /// The batch whose bytes the next step may refer to.
@@ -66,18 +101,51 @@ impl OpenRows {
         Self { kind, units, class: label.class, hint, loose: Vec::new(), cutter, fresh_cutter, waiting: 0 }
     }
 
-    /// Turns a region of new pieces into steps. `pieces` end to end are the region, as the body was cut; `offset` is where `window` begins
-    /// among the stored bytes of the body.
+    /// Turns pieces into steps. End to end they are what was cut of the body; `offset` is where `window` begins among the stored bytes of the
+    /// body.
     pub(crate) fn share(
         &mut self,
         (window, offset): (&[u8], u64),
-        pieces: &[Range<usize>],
+        pieces: &[(Range<usize>, Met)],
         indexes: &mut RowIndexes<'_>,
         sink: &mut impl StepSink,
     ) -> Result<(), Error> {
-        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(()) };
-        let region = first.start..last.end;
-        let matches = self.matches((window, offset), region.clone(), indexes);
+        let is_new = |(_, met): &(Range<usize>, Met)| *met == Met::New;
+        let stretches = || pieces.chunk_by(|one, next| is_new(one) && is_new(next));
+        let regions = stretches().filter(|stretch| is_new(&stretch[0])).map(region_of).collect();
+        let mut found = self.matches((window, offset), regions, indexes).into_iter();
+        for stretch in stretches() {
+            match stretch {
+                [(piece, met)] if *met != Met::New => self.known(&window[piece.clone()], *met, sink)?,
+                _ => self.region(window, stretch, &found.next().unwrap_or_default(), sink)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A piece whose rows are not looked for.
+    fn known(&self, bytes: &[u8], met: Met, sink: &mut impl StepSink) -> Result<(), Error> {
+        let (class, hint) = (self.class, self.hint);
+        match met {
+            Met::Known(chunk) if bytes.len() > INLINE_BYTES_MAX => {
+                sink.step(Step::Copy { chunk, start: 0, len: bytes.len() as u32, class })
+            }
+            _ => {
+                let range = sink.batch().hold(bytes);
+                sink.step(Step::Chunk { range, class, hint })
+            }
+        }
+    }
+
+    /// Pieces that are new, in which rows were found.
+    fn region(
+        &mut self,
+        window: &[u8],
+        pieces: &[(Range<usize>, Met)],
+        matches: &[Match],
+        sink: &mut impl StepSink,
+    ) -> Result<(), Error> {
+        let region = region_of(pieces);
         let mut at = region.start;
         for found in matches {
             self.gap(window, at..found.start, pieces, sink)?;
@@ -101,38 +169,46 @@ impl OpenRows {
         Ok(())
     }
 
+    /// Finds the rows of regions. All are looked up first, so that their sources are read in the order in which these lie.
     fn matches(
         &mut self,
         (window, offset): (&[u8], u64),
-        region: Range<usize>,
+        regions: Vec<Range<usize>>,
         indexes: &mut RowIndexes<'_>,
-    ) -> Vec<Match> {
-        let mut matches: Vec<Match> = Vec::new();
-        let mut at = region.start;
-        let end = offset + region.end as u64;
-        while let Some(unit) = self.units.next_within(offset + at as u64, end) {
-            let start = (unit.start - offset) as usize;
-            at = start + unit.bytes as usize;
-            let Some(found) = indexes.find(&self.kind, &window[start..region.end], unit.bytes) else { continue };
-            // Rows that follow are the same without a look at the index, as far as they are whole.
-            let same_end = start + found.bytes as usize;
-            while let Some(next) = self.units.next_within(offset + at as u64, offset + same_end as u64) {
-                at = (next.end() - offset) as usize;
+    ) -> Vec<Vec<Match>> {
+        let mut candidates: Vec<(usize, Candidate)> = Vec::new();
+        let mut found: Vec<Matches> = Vec::new();
+        for region in regions {
+            let mut rows: Vec<Range<usize>> = Vec::new();
+            let (mut at, end) = (region.start, offset + region.end as u64);
+            while let Some(unit) = self.units.next_within(offset + at as u64, end) {
+                let start = (unit.start - offset) as usize;
+                at = start + unit.bytes as usize;
+                let candidate = indexes.candidate(&self.kind, rows.len(), &window[start..at]);
+                candidates.extend(candidate.map(|candidate| (found.len(), candidate)));
+                rows.push(start..at);
             }
-            let next_start = self.units.peek_start().map_or(region.end, |next| next.saturating_sub(offset) as usize);
-            at = at.max(same_end.min(next_start));
-            match matches.last_mut() {
-                Some(last)
-                    if last.end == start
-                        && last.chunk == found.chunk
-                        && last.source + (last.end - last.start) as u32 == found.start =>
-                {
-                    last.end = at;
-                }
-                _ => matches.push(Match { start, end: at, chunk: found.chunk, source: found.start }),
-            }
+            let beyond = self.units.peek_start().map_or(region.end, |next| next.saturating_sub(offset) as usize);
+            let row_end = beyond.min(region.end);
+            found.push(Matches { found: Vec::new(), next_row: 0, rows, row_end, end: region.end });
         }
-        matches
+        let mut rest = &candidates[..];
+        while !rest.is_empty() {
+            let (sources, count) = indexes.sources(&self.kind, rest.iter().map(|(_, candidate)| candidate));
+            let (at_hand, later) = rest.split_at(count);
+            for (region, candidate) in at_hand {
+                let matches = &mut found[*region];
+                // The rows behind one that was found were compared with it.
+                if candidate.row >= matches.next_row
+                    && let bytes = &window[matches.rows[candidate.row].start..matches.end]
+                    && let Some(found) = indexes.compare(&self.kind, candidate, &sources, bytes)
+                {
+                    matches.take(candidate.row, &found);
+                }
+            }
+            rest = later;
+        }
+        found.into_iter().map(|matches| matches.found).collect()
     }
 
     /// Bytes that are in no predecessor: whole pieces are chunks as ever, the rest is gathered.
@@ -140,12 +216,12 @@ impl OpenRows {
         &mut self,
         window: &[u8],
         gap: Range<usize>,
-        pieces: &[Range<usize>],
+        pieces: &[(Range<usize>, Met)],
         sink: &mut impl StepSink,
     ) -> Result<(), Error> {
         let mut at = gap.start;
-        let first = pieces.partition_point(|piece| piece.end <= gap.start);
-        for piece in pieces[first..].iter().take_while(|piece| piece.start < gap.end) {
+        let first = pieces.partition_point(|(piece, _)| piece.end <= gap.start);
+        for (piece, _) in pieces[first..].iter().take_while(|(piece, _)| piece.start < gap.end) {
             let part = piece.start.max(gap.start)..piece.end.min(gap.end);
             at = part.end;
             let bytes = &window[part.clone()];
@@ -172,5 +248,13 @@ impl OpenRows {
         }
         self.loose.drain(..start);
         Ok(())
+    }
+}
+
+/// The bytes of pieces that lie end to end; of none there are none.
+fn region_of(pieces: &[(Range<usize>, Met)]) -> Range<usize> {
+    match (pieces.first(), pieces.last()) {
+        (Some((first, _)), Some((last, _))) => first.start..last.end,
+        _ => 0..0,
     }
 }

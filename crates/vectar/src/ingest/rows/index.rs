@@ -1,32 +1,39 @@
 //! The rows of the predecessors by their fingerprints, kind by kind, read when the first of a kind is looked for.
+//!
+//! Chunks are read many at once, in the order in which they lie and on all cores: once to fingerprint their rows, and once more to compare
+//! those whose fingerprints were met, unless they are still at hand.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use bytes::Bytes;
-use vectar_chunk::ChunkId;
-use vectar_qdrant::{
-    BodyLabel, BodyPath, BodySize, Classifier,
-    storage::{Owner, SnapshotFiles, StorageFiles, ValuePlaces},
-};
-use vectar_repository::{
-    BackupId, ChunkReader, Placed, RecipeWalker,
-    format::{node::RecipeItem, record::BackupRecord},
-    index::IndexReader,
-};
-use vectar_tar::{Catalogue, CatalogueRow, RowRole};
+use rayon::prelude::*;
+use vectar_chunk::{ChunkId, fill_byte};
+use vectar_repository::{BackupId, ChunkReader, RepositoryError, format::record::BackupRecord, index::IndexReader};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
+    listing::{ListedChunk, ListedRow, Listing, Predecessor},
     predecessor::of_segment,
-    units::{RowKind, Unit, Units},
+    units::RowKind,
 };
-use crate::{content::Content, engine::Engine, error::Error, ingest::read_small};
+use crate::{engine::Engine, error::Error, rebuild::fetch_chunks};
 
-/// Decoded chunks of predecessors that are kept, in bytes: rows that lay side by side mostly still do.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Decoded chunks of predecessors that stay in memory once they were read for their rows, in bytes. The first ones stay: rows are compared in
+/// about the order in which they were read, and of more than fits the last ones would always be those that are needed last.
+const KEPT_BYTES_MAX: usize = 160 * 1024 * 1024;
 
-/// Memory for the places of rows, in bytes, at sixteen each. What does not fit is not found.
+/// Decoded recipe nodes of predecessors that are kept, in bytes.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Memory for the places of rows, in bytes, at sixteen each; the ids of their chunks come on top, at most twice as much for rows of 3 KiB.
+/// What does not fit is not found.
 const PLACES_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Decoded bytes of predecessors that are fingerprinted, or compared with rows, at once, about.
+const AT_ONCE_BYTES: usize = 24 * 1024 * 1024;
 
 /// Where a row of a predecessor lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +43,31 @@ struct Place {
     chunk: u32,
     start: u32,
 }
+
+/// What is known of a piece of a body before its rows are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// All its bytes are the same.
+    Fill,
+    /// It is stored already.
+    Known(ChunkId),
+    /// It is new.
+    New,
+}
+
+/// A row that may be the same as one of a predecessor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    /// Which of the rows that are looked up.
+    pub(crate) row: usize,
+    bytes: u32,
+    chunk: u32,
+    source: u32,
+}
+
+/// Chunks that hold candidates, as far as they can be read: those that did not stay in memory.
+#[derive(Debug)]
+pub(crate) struct Sources(HashMap<ChunkId, Bytes>);
 
 /// A row that was found and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +83,7 @@ pub(crate) struct FoundRow {
 struct RowIndex {
     /// Ascending by fingerprint, each once.
     places: Vec<Place>,
-    chunks: Vec<ChunkId>,
+    chunks: Vec<ListedChunk>,
 }
 
 /// Everything that rows can be shared with.
@@ -67,6 +99,9 @@ pub(crate) struct RowIndexes<'e> {
     kinds: HashMap<RowKind, RowIndex>,
     reader: ChunkReader<'e>,
     view: IndexReader<'e>,
+    /// Chunks that stay in memory, and how many bytes more of them may.
+    kept: HashMap<ChunkId, Bytes>,
+    kept_left: usize,
     /// Guards fingerprints against data that was made to collide; they are never stored.
     seed: u64,
     /// How many bits of a fingerprint count. Fewer than 64 only in tests.
@@ -78,14 +113,6 @@ impl std::fmt::Debug for RowIndexes<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RowIndexes").field("kinds", &self.kinds.len()).finish_non_exhaustive()
     }
-}
-
-/// An earlier backup, listed.
-struct Predecessor<'e> {
-    content: Content<'e>,
-    record: BackupRecord,
-    catalogue: Catalogue,
-    classifier: Classifier,
 }
 
 impl<'e> RowIndexes<'e> {
@@ -106,6 +133,8 @@ impl<'e> RowIndexes<'e> {
             kinds: HashMap::new(),
             reader: ChunkReader::new(engine.repository(), CACHE_BYTES.min(places_bytes)),
             view: engine.repository().index().reader()?,
+            kept: HashMap::new(),
+            kept_left: budget_bytes.unwrap_or(KEPT_BYTES_MAX).min(KEPT_BYTES_MAX),
             seed,
             bits: bits.min(64),
             places_left: places_bytes / size_of::<Place>(),
@@ -138,33 +167,68 @@ impl<'e> RowIndexes<'e> {
         self.predecessors.is_empty()
     }
 
-    /// Whether a chunk is stored already, so that its rows need not be looked for.
-    pub(crate) fn is_known(&self, chunk: &[u8]) -> Result<bool, Error> {
-        let id = self.reader.repository().id_key().chunk_id(chunk);
-        Ok(self.view.locate_sound(id.as_bytes())?.is_some())
+    /// Tells of each piece whether it is stored already, so that its rows need not be looked for.
+    pub(crate) fn meet(&self, window: &[u8], pieces: &[Range<usize>]) -> Result<Vec<Met>, Error> {
+        let key = self.engine.repository().id_key();
+        let meet = |piece: &Range<usize>| {
+            let bytes = &window[piece.clone()];
+            if fill_byte(bytes).is_some() {
+                return Ok(Met::Fill);
+            }
+            let id = key.chunk_id(bytes);
+            Ok::<_, RepositoryError>(self.view.locate_sound(id.as_bytes())?.map_or(Met::New, |_| Met::Known(id)))
+        };
+        let met = self.engine.pool().install(|| pieces.par_iter().map(meet).collect::<Result<_, _>>())?;
+        Ok(met)
     }
 
-    /// Looks a row up: the first `unit_bytes` of `bytes` must be the same, what follows may be.
-    pub(crate) fn find(&mut self, kind: &RowKind, bytes: &[u8], unit_bytes: u32) -> Option<FoundRow> {
+    /// Looks a row up by its fingerprint.
+    pub(crate) fn candidate(&mut self, kind: &RowKind, row: usize, bytes: &[u8]) -> Option<Candidate> {
         if !self.kinds.contains_key(kind) {
             let index = self.read(kind);
             self.kinds.insert(kind.clone(), index);
         }
         let index = &self.kinds[kind];
-        let fingerprint = self.fingerprint(bytes.get(..unit_bytes as usize)?);
+        let fingerprint = self.fingerprint(bytes);
         let first = index.places.partition_point(|place| place.fingerprint < fingerprint);
         let place = index.places.get(first).filter(|place| place.fingerprint == fingerprint)?;
-        let chunk = index.chunks[place.chunk as usize];
-        let source: Bytes = match self.reader.chunk(&chunk) {
-            Ok(source) => source,
-            Err(error) => {
-                tracing::debug!(%chunk, %error, "a row is stored anew, because the one like it cannot be read");
-                return None;
+        Some(Candidate { row, bytes: bytes.len() as u32, chunk: place.chunk, source: place.start })
+    }
+
+    /// Reads the chunks behind the first of these candidates, as many as are in memory at once. Returns them, and how many candidates that
+    /// was.
+    pub(crate) fn sources<'c>(
+        &self,
+        kind: &RowKind,
+        candidates: impl Iterator<Item = &'c Candidate>,
+    ) -> (Sources, usize) {
+        let Some(index) = self.kinds.get(kind) else { return (Sources(HashMap::new()), candidates.count()) };
+        let (mut ids, mut bytes, mut count) = (HashSet::new(), 0, 0);
+        for candidate in candidates {
+            if bytes >= AT_ONCE_BYTES {
+                break;
             }
-        };
-        let same =
-            source.get(place.start as usize..)?.iter().zip(bytes).take_while(|(one, other)| one == other).count();
-        (same >= unit_bytes as usize).then_some(FoundRow { chunk, start: place.start, bytes: same as u32 })
+            let chunk = &index.chunks[candidate.chunk as usize];
+            let is_missing = !self.kept.contains_key(&chunk.id) && ids.insert(chunk.id);
+            bytes += if is_missing { chunk.bytes as usize } else { 0 };
+            count += 1;
+        }
+        (Sources(self.fetch(&ids.into_iter().collect::<Vec<_>>())), count)
+    }
+
+    /// Compares a candidate with its source: the whole row must be the same, and of what follows in `bytes` as much as is.
+    pub(crate) fn compare(
+        &self,
+        kind: &RowKind,
+        candidate: &Candidate,
+        sources: &Sources,
+        bytes: &[u8],
+    ) -> Option<FoundRow> {
+        let chunk = self.kinds.get(kind)?.chunks[candidate.chunk as usize].id;
+        let source = self.kept.get(&chunk).or_else(|| sources.0.get(&chunk))?.get(candidate.source as usize..)?;
+        let same = common_prefix(source, bytes);
+        let is_same = same >= candidate.bytes as usize;
+        is_same.then_some(FoundRow { chunk, start: candidate.source, bytes: same as u32 })
     }
 
     fn fingerprint(&self, bytes: &[u8]) -> u64 {
@@ -172,117 +236,96 @@ impl<'e> RowIndexes<'e> {
         if self.bits == 64 { fingerprint } else { fingerprint & ((1 << self.bits) - 1) }
     }
 
-    /// Reads the rows of one kind out of all predecessors.
-    fn read(&mut self, kind: &RowKind) -> RowIndex {
-        let mut index = RowIndex::default();
-        let predecessors = std::mem::take(&mut self.predecessors);
-        for predecessor in &predecessors {
-            for (row, label) in predecessor.bodies(kind) {
-                if let Err(error) = self.read_body(predecessor, row, &label, &mut index) {
-                    tracing::warn!(path = %row.head.path, %error, "rows of an earlier backup cannot be read and are not shared with");
-                }
-            }
+    /// Reads chunks, as many of them as can be read: what cannot is not shared with.
+    fn fetch(&self, ids: &[ChunkId]) -> HashMap<ChunkId, Bytes> {
+        if ids.is_empty() {
+            return HashMap::new();
         }
-        self.predecessors = predecessors;
-        index.places.sort_by_key(|place| place.fingerprint);
-        index.places.dedup_by_key(|place| place.fingerprint);
-        self.places_left = self.places_left.saturating_sub(index.places.len());
-        index
-    }
-
-    /// Adds the rows of one body: those that lie in one piece of one chunk.
-    fn read_body(
-        &self,
-        predecessor: &Predecessor<'_>,
-        row: &CatalogueRow,
-        label: &BodyLabel,
-        index: &mut RowIndex,
-    ) -> Result<(), Error> {
-        let values = predecessor.values(row, label)?;
-        let sparse = row.head.entry().and_then(|entry| entry.sparse.as_deref());
-        let Some(mut units) = Units::of(label, sparse, row.len, values.as_ref()) else { return Ok(()) };
-        let (begin, end) = (row.head.offset, row.head.offset + row.len);
-        let record = &predecessor.record;
-        for placed in RecipeWalker::new(&self.reader, &record.root, record.bytes, begin)? {
-            let Placed { offset, extent } = placed?;
-            if offset >= end || index.places.len() >= self.places_left {
-                break;
-            }
-            let RecipeItem::Copy { chunk, start, len } = extent else { continue };
-            // The piece within the body; the first one may begin before it.
-            let within = offset.saturating_sub(begin)..(offset + u64::from(len)).min(end) - begin;
-            self.read_piece(&mut units, (chunk, start, (offset, begin)), within, index)?;
-        }
-        Ok(())
-    }
-
-    fn read_piece(
-        &self,
-        units: &mut Units,
-        (chunk, start, (offset, begin)): (ChunkId, u32, (u64, u64)),
-        within: std::ops::Range<u64>,
-        index: &mut RowIndex,
-    ) -> Result<(), Error> {
-        // What lies in a pack that is going away must not be relied on.
-        if self.view.locate_sound(chunk.as_bytes())?.is_none() {
-            return Ok(());
-        }
-        let mut bytes: Option<Bytes> = None;
-        while let Some(Unit { start: unit, bytes: len }) = units.next_within(within.start, within.end) {
-            let bytes = match &mut bytes {
-                Some(bytes) => bytes,
-                None => {
-                    index.chunks.push(chunk);
-                    bytes.insert(self.reader.chunk(&chunk)?)
+        fetch_chunks(self.engine, &self.reader, ids).unwrap_or_else(|_| {
+            let read = |id: &ChunkId| match self.reader.chunk(id) {
+                Ok(bytes) => Some((*id, bytes)),
+                Err(error) => {
+                    tracing::debug!(chunk = %id, %error, "rows are stored anew, because those like them cannot be read");
+                    None
                 }
             };
-            let at = u64::from(start) + (begin + unit - offset);
-            let Some(unit) = bytes.get(at as usize..at as usize + len as usize) else { continue };
-            index.places.push(Place {
-                fingerprint: self.fingerprint(unit),
-                chunk: (index.chunks.len() - 1) as u32,
-                start: at as u32,
-            });
+            ids.iter().filter_map(read).collect()
+        })
+    }
+
+    /// Reads the rows of one kind out of all predecessors.
+    fn read(&mut self, kind: &RowKind) -> RowIndex {
+        let mut listing = Listing::new(self.places_left);
+        for predecessor in &self.predecessors {
+            predecessor.list(kind, (&self.reader, &self.view), &mut listing);
         }
-        Ok(())
-    }
-}
-
-impl<'e> Predecessor<'e> {
-    /// Lists an earlier backup; `None`, with a warning, when it cannot be read.
-    fn open(engine: &'e Engine, record: &BackupRecord) -> Option<Self> {
-        let content = Content::backup(engine, record);
-        let listed = content.catalogue().inspect_err(|error| {
-            tracing::warn!(backup = %record.id, %error, "nothing is shared with a backup that cannot be read");
-        });
-        let catalogue = listed.ok()?;
-        let mut classifier = Classifier::new();
-        classifier.learn_catalogue(&catalogue, |row| read_small(&content, row));
-        Some(Self { content, record: record.clone(), catalogue, classifier })
-    }
-}
-
-impl Predecessor<'_> {
-    /// The bodies that hold rows of a kind.
-    fn bodies(&self, kind: &RowKind) -> Vec<(&CatalogueRow, BodyLabel)> {
-        let leaves = self.catalogue.rows.iter().filter(|row| row.role == RowRole::Leaf { complete: true });
-        let labelled = leaves
-            .map(|row| (row, self.classifier.label(&BodyPath::from(&row.head.path), BodySize::declared(&row.head))));
-        labelled.filter(|(_, label)| RowKind::of(label).is_some_and(|other| kind.may_equal(&other))).collect()
+        let (rows, chunks) = listing.finish();
+        let mut places = Vec::with_capacity(rows.len());
+        let mut rest = &rows[..];
+        while let Some(first) = rest.first() {
+            let first = first.chunk as usize;
+            let mut bytes = 0;
+            let fits = |chunk: &&ListedChunk| {
+                let fits = bytes < AT_ONCE_BYTES;
+                bytes += chunk.bytes as usize;
+                fits
+            };
+            let ids: Vec<ChunkId> = chunks[first..].iter().take_while(fits).map(|chunk| chunk.id).collect();
+            let (group, later) = rest.split_at(rest.partition_point(|row| (row.chunk as usize) < first + ids.len()));
+            let read = self.fetch(&ids);
+            places.extend(self.places(group, &chunks, &read));
+            self.keep(read);
+            rest = later;
+        }
+        places.sort_by_key(|place: &Place| place.fingerprint);
+        places.dedup_by_key(|place| place.fingerprint);
+        self.places_left = self.places_left.saturating_sub(places.len());
+        RowIndex { places, chunks }
     }
 
-    /// Where the values of a page lie; `None` for a body that is no page.
-    fn values(&self, row: &CatalogueRow, label: &BodyLabel) -> Result<Option<ValuePlaces>, Error> {
-        let Some(path) = RowKind::tracker_path(label) else { return Ok(None) };
-        let files = SnapshotFiles::new(&self.content, &self.catalogue);
-        let identity = &label.identity;
-        let owner = Owner {
-            collection_file: identity.collection_file.clone(),
-            shard: identity.shard,
-            segment: identity.segment.clone(),
+    fn keep(&mut self, read: HashMap<ChunkId, Bytes>) {
+        for (chunk, bytes) in read {
+            if let Some(left) = self.kept_left.checked_sub(bytes.len())
+                && !self.kept.contains_key(&chunk)
+            {
+                self.kept_left = left;
+                self.kept.insert(chunk, bytes);
+            }
+        }
+    }
+
+    /// Fingerprints rows whose chunks were read.
+    fn places(&self, rows: &[ListedRow], chunks: &[ListedChunk], read: &HashMap<ChunkId, Bytes>) -> Vec<Place> {
+        let place = |row: &ListedRow| {
+            let bytes = read.get(&chunks[row.chunk as usize].id)?.get(row.start as usize..)?;
+            let fingerprint = self.fingerprint(bytes.get(..row.bytes as usize)?);
+            Some(Place { fingerprint, chunk: row.chunk, start: row.start })
         };
-        let files = files.files(&owner);
-        let tracker = files.open(&path).map(ValuePlaces::read).transpose();
-        tracker.map_err(|source| self.content.stored_failed(row.head.path.to_string(), source))
+        self.engine.pool().install(|| rows.par_iter().filter_map(place).collect())
+    }
+}
+
+/// How many bytes the two begin with alike.
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    const STEP: usize = 64;
+    let steps = one.chunks_exact(STEP).zip(other.chunks_exact(STEP)).take_while(|(one, other)| one == other).count();
+    let same = steps * STEP;
+    same + one[same..].iter().zip(&other[same..]).take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_common_prefix_ends_at_the_first_byte_that_differs() {
+        let one: Vec<u8> = (0..200).collect();
+        for at in [0, 1, 63, 64, 65, 128, 199] {
+            let mut other = one.clone();
+            other[at] ^= 1;
+            assert_eq!(common_prefix(&one, &other), at);
+            assert_eq!(common_prefix(&one[..at], &one), at);
+        }
+        assert_eq!(common_prefix(&one, &one), 200);
     }
 }

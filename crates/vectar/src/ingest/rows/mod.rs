@@ -5,8 +5,8 @@
 //! while nearly every row is. Rows are found in three steps:
 //!
 //! 1. **Predecessors**: the newest earlier backups of the same collection and shard ([`predecessor`]).
-//! 2. **Index**: when the first chunk of some kind of rows turns out to be new, the predecessors' rows of that kind are read once and
-//!    fingerprinted ([`index`]). Fingerprints live in memory, for one ingest: stored ones would cost space in every backup, and
+//! 2. **Index**: when the first chunk of some kind of rows turns out to be new, the predecessors' rows of that kind are listed
+//!    ([`listing`]), read once and fingerprinted ([`index`]). Fingerprints live in memory, for one ingest: stored ones would cost space in every backup, and
 //!    the bytes behind them have to be read anyway to be compared.
 //! 3. **Compare**: a row whose fingerprint is known is compared with the decoded chunk, byte for byte. Only then is it a reference.
 //!
@@ -15,6 +15,7 @@
 
 mod body;
 mod index;
+mod listing;
 mod predecessor;
 mod units;
 

@@ -1,0 +1,169 @@
+//! Which rows the predecessors hold, and in which chunks: known without reading any of them.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use vectar_chunk::ChunkId;
+use vectar_qdrant::{
+    BodyLabel, BodyPath, BodySize, Classifier,
+    storage::{Owner, SnapshotFiles, StorageFiles, ValuePlaces},
+};
+use vectar_repository::{
+    ChunkReader, Placed, RecipeWalker, RepositoryError,
+    format::{node::RecipeItem, record::BackupRecord},
+    index::IndexReader,
+};
+use vectar_tar::{Catalogue, CatalogueRow, RowRole};
+
+use super::units::{RowKind, Unit, Units};
+use crate::{content::Content, engine::Engine, error::Error, ingest::read_small};
+
+/// A row of a predecessor that lies in one piece of one chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ListedRow {
+    /// Which chunk, by its number in the listing.
+    pub(super) chunk: u32,
+    pub(super) start: u32,
+    pub(super) bytes: u32,
+}
+
+/// A chunk that rows lie in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListedChunk {
+    pub(super) id: ChunkId,
+    /// Its length, as the pack says.
+    pub(super) bytes: u32,
+}
+
+/// The rows of one kind. Most of those of one predecessor are those of the other.
+#[derive(Debug)]
+pub(super) struct Listing {
+    rows: Vec<ListedRow>,
+    rows_max: usize,
+    chunks: Vec<ListedChunk>,
+    /// The number of each chunk; `None` for one that must not be relied on.
+    numbers: HashMap<ChunkId, Option<u32>>,
+}
+
+/// An earlier backup, listed.
+pub(super) struct Predecessor<'e> {
+    content: Content<'e>,
+    record: BackupRecord,
+    catalogue: Catalogue,
+    classifier: Classifier,
+}
+
+impl Listing {
+    pub(super) fn new(rows_max: usize) -> Self {
+        Self { rows: Vec::new(), rows_max, chunks: Vec::new(), numbers: HashMap::new() }
+    }
+
+    /// The rows, each once and by their places, and the chunks by their numbers.
+    pub(super) fn finish(mut self) -> (Vec<ListedRow>, Vec<ListedChunk>) {
+        self.sort();
+        (self.rows, self.chunks)
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= self.rows_max
+    }
+
+    fn sort(&mut self) {
+        self.rows.sort_unstable();
+        self.rows.dedup();
+    }
+
+    /// The number of a chunk. What lies in a pack that is going away must not be relied on and has none.
+    fn number(&mut self, chunk: ChunkId, view: &IndexReader<'_>) -> Result<Option<u32>, RepositoryError> {
+        let vacant = match self.numbers.entry(chunk) {
+            Entry::Occupied(known) => return Ok(*known.get()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let location = view.locate_sound(chunk.as_bytes())?;
+        let number = location.and_then(|_| u32::try_from(self.chunks.len()).ok());
+        self.chunks.extend(location.map(|location| ListedChunk { id: chunk, bytes: location.raw_len }));
+        Ok(*vacant.insert(number))
+    }
+}
+
+impl<'e> Predecessor<'e> {
+    /// Lists an earlier backup; `None`, with a warning, when it cannot be read.
+    pub(super) fn open(engine: &'e Engine, record: &BackupRecord) -> Option<Self> {
+        let content = Content::backup(engine, record);
+        let listed = content.catalogue().inspect_err(|error| {
+            tracing::warn!(backup = %record.id, %error, "nothing is shared with a backup that cannot be read");
+        });
+        let catalogue = listed.ok()?;
+        let mut classifier = Classifier::new();
+        classifier.learn_catalogue(&catalogue, |row| read_small(&content, row));
+        Some(Self { content, record: record.clone(), catalogue, classifier })
+    }
+}
+
+impl Predecessor<'_> {
+    /// Adds the rows of one kind.
+    pub(super) fn list(&self, kind: &RowKind, repository: (&ChunkReader<'_>, &IndexReader<'_>), listing: &mut Listing) {
+        for (row, label) in self.bodies(kind) {
+            if listing.is_full() {
+                listing.sort();
+                if listing.is_full() {
+                    return;
+                }
+            }
+            if let Err(error) = self.list_body(row, &label, repository, listing) {
+                tracing::warn!(path = %row.head.path, %error, "rows of an earlier backup cannot be read and are not shared with");
+            }
+        }
+    }
+
+    /// The bodies that hold rows of a kind.
+    fn bodies(&self, kind: &RowKind) -> Vec<(&CatalogueRow, BodyLabel)> {
+        let leaves = self.catalogue.rows.iter().filter(|row| row.role == RowRole::Leaf { complete: true });
+        let labelled = leaves
+            .map(|row| (row, self.classifier.label(&BodyPath::from(&row.head.path), BodySize::declared(&row.head))));
+        labelled.filter(|(_, label)| RowKind::of(label).is_some_and(|other| kind.may_equal(&other))).collect()
+    }
+
+    /// Where the values of a page lie; `None` for a body that is no page.
+    fn values(&self, row: &CatalogueRow, label: &BodyLabel) -> Result<Option<ValuePlaces>, Error> {
+        let Some(path) = RowKind::tracker_path(label) else { return Ok(None) };
+        let files = SnapshotFiles::new(&self.content, &self.catalogue);
+        let identity = &label.identity;
+        let owner = Owner {
+            collection_file: identity.collection_file.clone(),
+            shard: identity.shard,
+            segment: identity.segment.clone(),
+        };
+        let files = files.files(&owner);
+        let tracker = files.open(&path).map(ValuePlaces::read).transpose();
+        tracker.map_err(|source| self.content.stored_failed(row.head.path.to_string(), source))
+    }
+
+    fn list_body(
+        &self,
+        row: &CatalogueRow,
+        label: &BodyLabel,
+        (reader, view): (&ChunkReader<'_>, &IndexReader<'_>),
+        listing: &mut Listing,
+    ) -> Result<(), Error> {
+        let values = self.values(row, label)?;
+        let sparse = row.head.entry().and_then(|entry| entry.sparse.as_deref());
+        let Some(mut units) = Units::of(label, sparse, row.len, values.as_ref()) else { return Ok(()) };
+        let (begin, end) = (row.head.offset, row.head.offset + row.len);
+        for placed in RecipeWalker::new(reader, &self.record.root, self.record.bytes, begin)? {
+            let Placed { offset, extent } = placed?;
+            if offset >= end || listing.is_full() {
+                break;
+            }
+            let RecipeItem::Copy { chunk, start, len } = extent else { continue };
+            // The piece within the body; the first one may begin before it.
+            let within = offset.saturating_sub(begin)..(offset + u64::from(len)).min(end) - begin;
+            while let Some(Unit { start: unit, bytes }) = units.next_within(within.start, within.end) {
+                let Some(chunk) = listing.number(chunk, view)? else { break };
+                if let Ok(start) = u32::try_from(u64::from(start) + (begin + unit - offset)) {
+                    listing.rows.push(ListedRow { chunk, start, bytes });
+                }
+            }
+        }
+        Ok(())
+    }
+}
