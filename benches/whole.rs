@@ -1,22 +1,34 @@
 //! Ingest and restore as a user meets them: a file in, a repository on disk with all its barriers, bytes out.
 
-use std::{path::Path, path::PathBuf, time::Duration};
+#![expect(
+    clippy::print_stdout,
+    reason = "ratios of what was measured go to stdout, where criterion puts what it measured"
+)]
+
+use std::{
+    path::Path,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use criterion::{
-    BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
+    BatchSize, Bencher, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
 use tempfile::TempDir;
 use vectar::{
     BackupRecord, CancelToken, Engine, EngineOptions, IngestOptions, IngestOutcome, InitOptions, Nowhere, Silent,
-    Source,
+    Source, ingest::RowSharing,
 };
-use vectar_testkit::corpus::{CorpusOptions, SeriesSnapshot, points_for_bytes, write_series};
+use vectar_testkit::corpus::{CorpusOptions, SeriesSnapshot, Step, points_for_bytes, write_series};
 
 /// Length of the first snapshot, nearly.
 const SNAPSHOT_BYTES: u64 = 64 << 20;
 
 /// The usual series: the third snapshot has one percent of new points.
 const GENERATIONS: u32 = 3;
+
+/// Snapshots of the series whose rows move in each step.
+const RESTLESS_GENERATIONS: u32 = 10;
 
 fn series(folder: &Path) -> Vec<SeriesSnapshot> {
     let options = CorpusOptions::default().with_generations(GENERATIONS);
@@ -105,5 +117,81 @@ fn restore(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, ingest, restore);
+/// The fastest of several runs.
+struct Fastest(Duration);
+
+impl Fastest {
+    /// Runs `run` as often as criterion asks, after `prepare`, which is not measured.
+    fn measure<T>(&mut self, bencher: &mut Bencher<'_>, mut prepare: impl FnMut() -> T, mut run: impl FnMut(&T)) {
+        bencher.iter_custom(|count| {
+            let mut total = Duration::ZERO;
+            for _ in 0..count {
+                let prepared = prepare();
+                let begun = Instant::now();
+                run(&prepared);
+                let elapsed = begun.elapsed();
+                total += elapsed;
+                self.0 = self.0.min(elapsed);
+            }
+            total
+        });
+    }
+}
+
+/// Generations of a collection whose rows move: what it costs to look for them, and to restore the last, which lies in pieces of all the
+/// others. Prints both ratios, which `cargo xtask acceptance generations` holds to their bounds.
+fn generations(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let options = CorpusOptions { dimensions: 768, segments_per_shard: 2, ..CorpusOptions::default() };
+    let options = options.repeating(&Step::restless(), RESTLESS_GENERATIONS);
+    let options = CorpusOptions { points: points_for_bytes(&options, SNAPSHOT_BYTES), ..options };
+    let snapshots = write_series(&options, folder.path(), |_| ()).expect("the temporary folder has room");
+    let store = |scene: &Scene, path: &Path, known: &[BackupRecord], on: bool| {
+        let rows = RowSharing { on, ..RowSharing::default() };
+        let options = IngestOptions { collection: Some("corpus".to_owned()), rows, ..IngestOptions::default() };
+        let source = Source::file(path).expect("the snapshot is there");
+        let outcome = vectar::ingest(&scene.engine, source, &options, known, &Silent, &CancelToken::default());
+        match outcome.expect("a generated snapshot is sound") {
+            IngestOutcome::Stored(committed) => committed.record,
+            other => panic!("expected a new backup, found {other:?}"),
+        }
+    };
+    let store_all = |snapshots: &[SeriesSnapshot]| {
+        let (scene, mut known) = (Scene::new(), Vec::new());
+        for snapshot in snapshots {
+            known.push(store(&scene, &snapshot.path, &known, true));
+        }
+        (scene, known)
+    };
+    let (last, earlier) = snapshots.split_last().expect("a series has several snapshots");
+    let mut ingests = [true, false].map(|on| (on, Fastest(Duration::MAX)));
+    for (on, fastest) in &mut ingests {
+        let name = if *on { "last generation, rows looked for" } else { "last generation, whole chunks" };
+        group(criterion, "ingest", last.bytes).bench_function(name, |bencher| {
+            fastest.measure(
+                bencher,
+                || store_all(&earlier[earlier.len() - 2..]),
+                |(scene, known)| drop(store(scene, &last.path, known, *on)),
+            );
+        });
+    }
+    let (scene, records) = store_all(&snapshots);
+    let mut restores = [&records[0], &records[records.len() - 1]].map(|record| (record, Fastest(Duration::MAX)));
+    for ((record, fastest), name) in restores.iter_mut().zip(["first generation", "last generation"]) {
+        group(criterion, "restore", record.bytes).bench_function(name, |bencher| {
+            fastest.measure(bencher, Default::default, |(): &()| {
+                let rebuilt = vectar::rebuild(&scene.engine, record, &mut Nowhere, &Silent, &CancelToken::default());
+                assert_eq!(rebuilt.expect("the repository is sound").bytes, record.bytes);
+            });
+        });
+    }
+    let seconds = |fastest: &Fastest| fastest.0.as_secs_f64();
+    let [first, last] = restores.map(|(record, fastest)| record.bytes as f64 / seconds(&fastest));
+    // Whoever has chosen some of the benches by name gets no ratio of what did not run.
+    let print = |what: &str, ratio: f64| (ratio > 0.0 && ratio < 1e6).then(|| println!("{what}: {ratio:.2}"));
+    print("speed of an ingest with rows, to without", seconds(&ingests[1].1) / seconds(&ingests[0].1));
+    print("speed of the last restore, to the first", last / first);
+}
+
+criterion_group!(benches, ingest, restore, generations);
 criterion_main!(benches);

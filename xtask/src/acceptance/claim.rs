@@ -26,6 +26,11 @@ impl Claim {
         Self::new(what, format!("<= {bound}"), format!("{measured:.1}"), measured <= bound as f64)
     }
 
+    /// How much of something else there is; the bound is inclusive.
+    pub(crate) fn at_least(what: &str, bound: f64, measured: f64) -> Self {
+        Self::new(what, format!(">= {bound:.2}"), format!("{measured:.2}"), measured >= bound)
+    }
+
     pub(crate) fn at_most_time(what: &str, bound: Duration, measured: Duration) -> Self {
         let text = |time: Duration| format!("{} ms", time.as_millis());
         Self::new(what, format!("< {}", text(bound)), text(measured), measured < bound)
@@ -94,12 +99,14 @@ mod tests {
             Claim::at_most_bytes("bytes read", 1 << 20, 1000),
             Claim::at_most_time("time", Duration::from_millis(100), Duration::from_millis(99)),
             Claim::at_most("count", 16, 16.5),
+            Claim::at_least("ratio", 0.7, 0.7),
+            Claim::at_least("another ratio", 0.7, 0.69),
             Claim::figure("rate", 123.4e6),
             Claim::time("while", Duration::from_millis(1234)),
         ];
         assert_eq!(
             claims.iter().map(|claim| claim.ok).collect::<Vec<_>>(),
-            [true, false, false, true, true, false, true, true]
+            [true, false, false, true, true, false, true, false, true, true]
         );
         let expected = expect![[r#"
             CLAIM                 BOUND   MEASURED  OK
@@ -109,6 +116,8 @@ mod tests {
             bytes read        < 1.0 MiB    1.0 KiB  ok
             time               < 100 ms      99 ms  ok
             count                 <= 16       16.5  BREACH
+            ratio               >= 0.70       0.70  ok
+            another ratio       >= 0.70       0.69  BREACH
             rate                          123 MB/s
             while                          1234 ms
         "#]];

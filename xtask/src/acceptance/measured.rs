@@ -25,6 +25,8 @@ pub(crate) struct Measured {
     /// Bytes it wrote to stdout.
     pub(crate) stdout_bytes: u64,
     pub(crate) elapsed: Duration,
+    /// Time of processors, in steps of ten milliseconds: says more than `elapsed` where others use the machine too.
+    pub(crate) cpu: Duration,
     /// Bytes it asked the system to read, from files and pipes, whether or not they lay in memory.
     pub(crate) read_bytes: u64,
     /// The most anonymous memory it was seen to hold; `None` where the system does not tell.
@@ -68,10 +70,9 @@ pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     ensure!(status.success(), "{shown} failed, {status}:\n{stderr}");
     // What this process itself read meanwhile are those pipes and a few lines of `/proc`.
     let read_bytes = read_bytes_of_children().saturating_sub(read_before).saturating_sub(stdout_bytes);
-    // Says more than the time where others use the machine too.
     let cpu = cpu_of_children().saturating_sub(cpu_before);
     println!("  took {} ms, {} ms of processors", elapsed.as_millis(), cpu.as_millis());
-    Ok(Measured { stdout, stdout_bytes, elapsed, read_bytes, anonymous_bytes })
+    Ok(Measured { stdout, stdout_bytes, elapsed, cpu, read_bytes, anonymous_bytes })
 }
 
 /// Reads a pipe to its end on a thread of its own; returns the front of what came, and how much came.

@@ -3,10 +3,11 @@
 //! - Everything is done by the released programs, as a user does it; what is measured is a process, its files and its time.
 //! - Each claim is a line of the table: what, the bound, what was measured. A claim that is not met makes the exit code 1, and the
 //!   others are measured all the same.
-//! - Takes about ten minutes and 9 GiB of free space, which are given back.
+//! - Takes about fifteen minutes and 9 GiB of free space, which are given back.
 
 mod claim;
 mod deep;
+mod generations;
 mod measured;
 mod upkeep;
 
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::acceptance::claim::{Claim, print_table};
 use crate::acceptance::deep::DeepScenes;
+use crate::acceptance::generations::GenerationScenes;
 use crate::acceptance::measured::{Measured, measure, same_bytes};
 use crate::cargo::Cargo;
 
@@ -49,6 +51,8 @@ pub(crate) enum Part {
     Records,
     /// Points of snapshots of 2 GiB
     Deep,
+    /// Thirty snapshots of a collection whose rows move
+    Generations,
     /// Prune and check
     Upkeep,
 }
@@ -88,6 +92,10 @@ fn measure_all(programs: &Programs, work: &Path, parts: &[Part]) -> Result<Vec<C
                 uuids: scene("deep-uuids")?,
                 numbers: scene("deep-numbers")?,
                 unordered: scene("deep-unordered")?,
+            })?,
+            Part::Generations => generations::measure_generations(&GenerationScenes {
+                shared: scene("generations-shared")?,
+                whole: scene("generations-whole")?,
             })?,
             Part::Upkeep => upkeep::measure_upkeep(&scene("few-chunks")?, &scene("many-chunks")?)?,
         });
