@@ -36,4 +36,5 @@ mod said;
 mod scattered;
 mod scene;
 mod second_opinion;
+mod sharing;
 mod upkeep;

@@ -117,6 +117,14 @@ def load(path):
     return _SHARD(str(path), None)
 
 
+def load_as(path, spec):
+    """Opens a shard with another description of it; what is different makes the optimizer rebuild its segments."""
+    try:
+        return _SHARD.load(str(path), _config(spec))
+    except (AttributeError, TypeError) as error:
+        raise Unsupported(f"changing the configuration of a shard: {error}") from error
+
+
 def unpack_and_load(snapshot, folder):
     """Unpacks a snapshot below `folder`, which exists, and opens the shard in it."""
     target = pathlib.Path(folder) / "shard"

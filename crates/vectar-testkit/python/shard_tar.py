@@ -51,8 +51,10 @@ def pack(shard, snapshot, layout):
 
 
 def _folder(out, folder, prefix):
-    """Files below a folder, in the order of their names, but `segment.json` and `version.info` last."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    """Files below a folder, in the order of their names, but a Gridstore's tracker before its pages, and `segment.json` and
+    `version.info` last."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    files.sort(key=lambda path: (path.parent.parts, path.name != "tracker.dat", path.name))
     last = ["segment.json", "version.info"]
     files.sort(key=lambda path: last.index(path.name) + 1 if path.parent == folder and path.name in last else 0)
     for path in files:

@@ -31,6 +31,19 @@ impl Claim {
         Self::new(what, format!(">= {bound:.2}"), format!("{measured:.2}"), measured >= bound)
     }
 
+    /// A part of something that is not nothing, in percent. The bound is inclusive.
+    pub(crate) fn at_least_part(what: &str, bound: f64, part: u64, whole: u64) -> Self {
+        let percent = part as f64 * 100.0 / whole as f64;
+        let measured = format!("{part} of {whole}, {percent:.2} %");
+        Self::new(what, format!(">= {bound} %"), measured, percent >= bound)
+    }
+
+    /// Bytes as a part of others, in percent. The bound is inclusive.
+    pub(crate) fn at_most_percent(what: &str, bound: f64, part: u64, whole: u64) -> Self {
+        let percent = part as f64 * 100.0 / whole as f64;
+        Self::new(what, format!("<= {bound} %"), format!("{percent:.2} %"), percent <= bound)
+    }
+
     pub(crate) fn at_most_time(what: &str, bound: Duration, measured: Duration) -> Self {
         let text = |time: Duration| format!("{} ms", time.as_millis());
         Self::new(what, format!("< {}", text(bound)), text(measured), measured < bound)
@@ -101,25 +114,31 @@ mod tests {
             Claim::at_most("count", 16, 16.5),
             Claim::at_least("ratio", 0.7, 0.7),
             Claim::at_least("another ratio", 0.7, 0.69),
+            Claim::at_least_part("shared", 98.0, 98, 100),
+            Claim::at_least_part("nothing", 98.0, 0, 0),
+            Claim::at_most_percent("recipe", 0.5, 6, 1000),
             Claim::figure("rate", 123.4e6),
             Claim::time("while", Duration::from_millis(1234)),
         ];
         assert_eq!(
             claims.iter().map(|claim| claim.ok).collect::<Vec<_>>(),
-            [true, false, false, true, true, false, true, false, true, true]
+            [true, false, false, true, true, false, true, false, true, false, false, true, true]
         );
         let expected = expect![[r#"
-            CLAIM                 BOUND   MEASURED  OK
-            comes back              yes        yes  ok
-            comes back too          yes         NO  BREACH
-            memory          < 512.0 MiB  512.0 MiB  BREACH
-            bytes read        < 1.0 MiB    1.0 KiB  ok
-            time               < 100 ms      99 ms  ok
-            count                 <= 16       16.5  BREACH
-            ratio               >= 0.70       0.70  ok
-            another ratio       >= 0.70       0.69  BREACH
-            rate                          123 MB/s
-            while                          1234 ms
+            CLAIM                 BOUND            MEASURED  OK
+            comes back              yes                 yes  ok
+            comes back too          yes                  NO  BREACH
+            memory          < 512.0 MiB           512.0 MiB  BREACH
+            bytes read        < 1.0 MiB             1.0 KiB  ok
+            time               < 100 ms               99 ms  ok
+            count                 <= 16                16.5  BREACH
+            ratio               >= 0.70                0.70  ok
+            another ratio       >= 0.70                0.69  BREACH
+            shared              >= 98 %  98 of 100, 98.00 %  ok
+            nothing             >= 98 %       0 of 0, NaN %  BREACH
+            recipe             <= 0.5 %              0.60 %  BREACH
+            rate                                   123 MB/s
+            while                                   1234 ms
         "#]];
         expected.assert_eq(&table(&claims));
     }

@@ -21,11 +21,13 @@
 
 mod filters;
 mod questions;
+mod rows;
 mod shards;
 mod workshop;
 
 pub use filters::{FilterOptions, filters};
 pub use questions::{Answer, Loaded, Wanted, answer, load};
+pub use rows::{ROW_STEPS, RowsShard};
 pub use shards::{BigShard, EdgeSnapshot, KINDS, ShardOptions, shards, write_big, write_shard};
 pub use workshop::{python, script};
 
