@@ -303,6 +303,29 @@ fn damage_to_codes_and_graphs_is_found() {
 }
 
 #[test]
+fn more_vectors_than_were_indexed_are_reported_of_flags_that_are_there() {
+    let (mut files, state) = indexed_segment();
+    let config = files.get_mut("vector_index-text/hnsw_config.json").unwrap();
+    let mut json: Value = serde_json::from_slice(config).unwrap();
+    json["indexed_vector_count"] = 1.into();
+    *config = serde_json::to_vec(&json).unwrap();
+    let reported = |files: &BTreeMap<String, Vec<u8>>| {
+        let found = audit(files, &state).list.into_iter();
+        found.map(|finding| (finding.level, finding.object, finding.what)).collect::<Vec<_>>()
+    };
+    let flagged = reported(&files);
+    assert!(
+        matches!(&flagged[..], [(FindingLevel::Suspicious, _, what)] if what.ends_with("the index was built of 1"))
+    );
+    files.retain(|path, _| !path.starts_with("vector_storage-text/deleted"));
+    let missing = reported(&files);
+    assert!(
+        matches!(&missing[..], [(FindingLevel::DataLoss, _, what)] if what.ends_with(" is missing")),
+        "{missing:?}"
+    );
+}
+
+#[test]
 fn damage_to_sparse_vectors_is_found() {
     let (mut files, state) = indexed_segment();
     let sound = files.clone();

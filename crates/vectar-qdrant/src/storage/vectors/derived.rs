@@ -253,9 +253,10 @@ impl VectorStorage<'_> {
         }
     }
 
-    /// Flags are only ever set after the index was built, so no more vectors can be there than were indexed.
+    /// Flags are only ever set after the index was built, so no more vectors can be there than were indexed. Flags that are missing are
+    /// reported as such.
     pub(super) fn audit_indexed(&self, indexed: u64, present: u64, findings: &mut Findings) {
-        if present > indexed {
+        if present > indexed && self.flags.file_bytes.is_some() {
             let what = format!("{present} vectors are not flagged, and the index was built of {indexed}");
             findings.add(UNFLAGGED.finding(&self.flags.path, what));
         }
