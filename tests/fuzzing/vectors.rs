@@ -19,6 +19,9 @@ use super::{
 /// Elements that are read of all rows together.
 const ELEMENTS_MAX: u64 = 1 << 16;
 
+/// Rows whose points are taken for alive. Each is looked at, and in a snapshot an id tracker has bytes for each.
+const LIVE_MAX: u64 = 1 << 20;
+
 /// Rows that are read.
 const ROWS_MAX: u64 = 512;
 
@@ -57,7 +60,7 @@ fn state<T: serde::de::DeserializeOwned>(bundle: &Bundle) -> Option<T> {
 fn read(files: &Metered<'_>, storage: &VectorStorage<'_>, dim: Option<u64>) -> (Verdict, String) {
     let rows = storage.rows();
     let mut findings = Findings::default();
-    let live = Bits::new(vec![0xff; rows.min(1 << 23).div_ceil(8) as usize], rows);
+    let live = Bits::new(vec![0xff; rows.min(LIVE_MAX).div_ceil(8) as usize], rows);
     storage.audit(Some(rows), Some(&live), None, &mut findings);
     let is_clean = is_clean(files, &findings);
     let read_max = (ELEMENTS_MAX / dim.unwrap_or(1).max(1)).clamp(1, ROWS_MAX);

@@ -275,15 +275,19 @@ fn check_slots(
     };
     let mut mask_window = mask.as_ref().map(Window::new);
     let mut bytes_left = store.pages.files.values().map(StoredFile::len).sum::<u64>().saturating_mul(2);
-    for slot in 0..store.tracker.room() {
-        let found = match reader.slot(slot) {
-            Ok(found) => found,
+    // Live rows without a value are counted, so that no slot of theirs is passed over.
+    let (mut next, rows) = (0, live.map_or(0, Bits::len));
+    loop {
+        let (slot, found) = match reader.next_slot(next, rows) {
+            Ok(Some(found)) => found,
+            Ok(None) => break,
             Err(error) => {
                 // The source failed; it will fail for the rest as well.
-                tallies.slots.add(&SlotName(slot, &error.reason()));
+                tallies.slots.add(&SlotName(next, &error.reason()));
                 break;
             }
         };
+        next = slot + 1;
         let is_live = live.is_none_or(|live| live.get(slot));
         if slot >= store.slots() && found != Slot::Empty {
             tallies.behind.add(&SlotName(slot, &"in use"));

@@ -136,8 +136,9 @@ impl<'f> Gridstore<'f> {
                 bitmask::count_used(&self.file("bitmask.dat")?)?.saturating_mul(block_bytes)
             }
         };
-        let mut window = Window::new(&self.tracker.file);
-        for slot in 0..self.slots() {
+        let (mut window, mut next) = (Window::new(&self.tracker.file), 0);
+        while let Some(slot) = self.tracker.next_used(&mut window, next, self.slots())? {
+            next = slot + 1;
             if let Slot::Value(pointer) = self.tracker.slot(&mut window, slot)? {
                 figures.values += 1;
                 figures.value_bytes += u64::from(pointer.len);

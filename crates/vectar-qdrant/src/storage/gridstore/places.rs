@@ -33,8 +33,9 @@ impl ValuePlaces {
             Tracker { file: tracker, header_bytes: HEADER_BYTES, declared: u32::from_le_bytes(header).into() };
         let slots = tracker.declared.min(tracker.room());
         let mut window = Window::new(&tracker.file);
-        let mut places = Vec::new();
-        for slot in 0..slots {
+        let (mut places, mut next) = (Vec::new(), 0);
+        while let Some(slot) = tracker.next_used(&mut window, next, slots)? {
+            next = slot + 1;
             if let Slot::Value(pointer) = tracker.slot(&mut window, slot)? {
                 places.push(ValuePlace { page: pointer.page, block: pointer.start, bytes: pointer.len });
             }

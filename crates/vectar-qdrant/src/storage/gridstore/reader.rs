@@ -87,6 +87,16 @@ impl<'r> GridstoreReader<'r> {
         self.store.tracker.slot(&mut self.tracker, slot)
     }
 
+    /// The next slot from `from` on, and what it holds. Behind the first `rows` slots runs of zeros are passed over.
+    pub(super) fn next_slot(&mut self, from: u64, rows: u64) -> Result<Option<(u64, Slot)>, QdrantError> {
+        let (tracker, room) = (&self.store.tracker, self.store.tracker.room());
+        let slot = match from < rows.min(room) {
+            true => Some(from),
+            false => tracker.next_used(&mut self.tracker, from, room)?,
+        };
+        slot.map(|slot| Ok((slot, self.slot(slot)?))).transpose()
+    }
+
     /// Checks that all bytes of a value are there.
     pub(super) fn check(&self, pointer: Pointer) -> Result<(), QdrantError> {
         self.store.pages.check(pointer)

@@ -225,6 +225,54 @@ fn more_blocks_than_bits_are_kept_of_are_not_counted_one_by_one() {
     audit(&files);
 }
 
+/// A tracker of zeros with a value here and there.
+#[test]
+fn slots_between_long_runs_of_zeros_are_found() {
+    let mut files = store(&[Some([1; 4].as_slice())], false);
+    let last = 9 * 1024 - 1;
+    let tracker = files.get_mut("d/tracker.dat").unwrap();
+    tracker.resize(4 + (last + 1) * 16 + 5, 0);
+    tracker[..4].copy_from_slice(&(last as u32 + 1).to_le_bytes());
+    for (slot, block) in [(5 * 1024, 1), (6 * 1024 + 1023, 2), (last, 3)] {
+        set_slot(&mut files, slot, [1, 0, block, 4]);
+    }
+    let store = Gridstore::open(&files, "d").unwrap();
+    assert_eq!((store.slots(), store.figures().unwrap().values), (last as u64 + 1, 4));
+    assert_eq!(ValuePlaces::read(store.file("tracker.dat").unwrap()).unwrap().of_page(0).len(), 4);
+    for live in [None, Some(Bits::new(vec![0xff; 16], 128)), Some(Bits::new(vec![0; 2048], last as u64))] {
+        let mut seen = Vec::new();
+        store.audit_rows(live.as_ref(), &mut Findings::default(), &mut |slot, _| {
+            seen.push(slot);
+            Ok(())
+        });
+        assert_eq!(seen, [0, 5 * 1024, 6 * 1024 + 1023, last as u64]);
+    }
+}
+
+/// A log's tracker of zeros, as a hole gives them, would have so many slots that looking at each takes minutes.
+#[test]
+fn a_tracker_that_is_one_long_hole_is_soon_looked_at() {
+    struct Hole(u64);
+    impl vectar_tar::ReadAt for Hole {
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+            let len = self.0.saturating_sub(offset).min(buf.len() as u64) as usize;
+            buf[..len].fill(0);
+            Ok(len)
+        }
+
+        fn len(&self) -> u64 {
+            self.0
+        }
+    }
+    let hole = Hole(256 << 20);
+    let tracker = Tracker { file: StoredFile::new("t", &hole), header_bytes: 0, declared: 1 << 24 };
+    let mut window = Window::new(&tracker.file);
+    assert_eq!(tracker.next_used(&mut window, 0, tracker.room()).unwrap(), None);
+    assert_eq!(tracker.next_used(&mut window, 1, tracker.room()).unwrap(), Some(1));
+    assert_eq!(tracker.next_used(&mut window, 1024, 2047).unwrap(), Some(1024));
+    assert_eq!(tracker.next_used(&mut window, 1024, 2048).unwrap(), None);
+}
+
 /// Many slots that all lead to the same long value cost no more than the pages have bytes.
 #[test]
 fn values_that_together_exceed_the_pages_are_not_all_read() {

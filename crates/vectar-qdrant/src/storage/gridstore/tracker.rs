@@ -7,6 +7,12 @@ use crate::storage::file::{StorageFiles, StoredFile, Window};
 /// Bytes of a slot.
 const SLOT_BYTES: u64 = 16;
 
+/// Slots that are passed over together when they are nothing but zeros.
+pub(super) const SLOTS_AT_ONCE: u64 = 1024;
+
+/// That many slots without a value.
+const ZEROS: [u8; (SLOTS_AT_ONCE * SLOT_BYTES) as usize] = [0; (SLOTS_AT_ONCE * SLOT_BYTES) as usize];
+
 /// Bytes before the first slot of `tracker.dat`: the number of slots ever used.
 pub(super) const HEADER_BYTES: u64 = 4;
 
@@ -77,6 +83,19 @@ impl<'f> Tracker<'f> {
     /// Where the slot begins in the file.
     pub(super) fn offset(&self, slot: u64) -> u64 {
         self.header_bytes + slot * SLOT_BYTES
+    }
+
+    /// The next slot from `slot` on and before `end` that may hold something. Whole runs of zeros are passed over: trackers are
+    /// preallocated, and a hole costs a snapshot nothing however long it is.
+    pub(super) fn next_used(&self, window: &mut Window<'_>, slot: u64, end: u64) -> Result<Option<u64>, QdrantError> {
+        let mut next = slot;
+        while next.is_multiple_of(SLOTS_AT_ONCE)
+            && end.saturating_sub(next) >= SLOTS_AT_ONCE
+            && window.bytes(self.offset(next), ZEROS.len())? == ZEROS
+        {
+            next += SLOTS_AT_ONCE;
+        }
+        Ok((next < end).then_some(next))
     }
 
     /// Reads a slot below [`room`](Self::room).
