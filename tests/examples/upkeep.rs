@@ -139,7 +139,7 @@ fn store(repository: &IndexedRepository, seeds: &[u64]) -> Result<BackupRecord> 
 
 /// Forgets every other backup and prunes, twice: what is marked by the first is removed by the second.
 fn prune_half(folder: &Path) -> Result<()> {
-    let backend = Arc::new(RecordingBackend::new(LocalBackend::open(&folder.join("repository"))?));
+    let backend = Arc::new(RecordingBackend::new(LocalBackend::open(folder.join("repository"))?));
     let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment))?;
     let records = repository.records()?.backups;
     for record in records.iter().take(BACKUPS as usize).step_by(2) {
