@@ -32,9 +32,9 @@ use crate::{
 const RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Runs of nodes read before the nodes are handed on, and the longest such run in bytes. Decoded nodes take some ten times their
-/// stored bytes: together about 80 MiB.
+/// stored bytes: together about 20 MiB.
 const NODE_RUNS_AT_ONCE: usize = 8;
-const NODE_RUN_BYTES_MAX: u64 = 1024 * 1024;
+const NODE_RUN_BYTES_MAX: u64 = 256 * 1024;
 
 /// Reads chunks and nodes of one repository, with a bounded cache. Shared by reference between threads.
 ///
