@@ -114,7 +114,7 @@ pub const TARGETS: [Target; 29] = [
     Target::files("wal", shards::check_wal, seeds::wals),
     Target { rounds: 40, ..Target::files("shard", shards::check_shard, seeds::shards) },
     Target {
-        rounds: 60,
+        rounds: 150,
         mutate: mutated_snapshot,
         ..Target::files("snapshot", shards::check_snapshot, seeds::snapshots)
     },

@@ -94,19 +94,17 @@ fn shard(bundle: &Bundle) -> (Verdict, String) {
     let names: BTreeSet<&str> = names.map(|(name, _)| name).collect();
     let files: Vec<Metered<'_>> = names.iter().map(|name| Metered::new(bundle, &format!("segments/{name}/"))).collect();
     let (mut segments, mut is_sound, mut said) = (Vec::new(), !names.is_empty(), String::new());
-    let mut loads = is_sound;
     for files in &files {
         match Segment::open(files) {
             Ok(segment) => {
                 let mut findings = Findings::default();
                 audit(files, &segment, &mut findings);
                 is_sound &= is_clean(files, &findings);
-                loads &= would_load(&findings);
                 let _ = write!(said, "{findings:?}");
                 segments.push(segment);
             }
             Err(error) => {
-                (is_sound, loads) = (false, false);
+                is_sound = false;
                 let _ = write!(said, "{error}");
             }
         }
@@ -120,12 +118,7 @@ fn shard(bundle: &Bundle) -> (Verdict, String) {
     }
     let own = Metered::new(bundle, "");
     let _ = write!(said, "{:?}", ShardClocks::open(&own).map_err(|error| error.to_string()));
-    (if loads { Verdict::Accepted } else { Verdict::Refused }, said)
-}
-
-/// Whether nothing is worse than strange: what was put together by hand is not in all things what a Qdrant writes.
-fn would_load(findings: &Findings) -> bool {
-    findings.worst < Some(FindingLevel::DataLoss)
+    (if is_sound { Verdict::Accepted } else { Verdict::Refused }, said)
 }
 
 fn audit(files: &Metered<'_>, segment: &Segment<'_>, findings: &mut Findings) {
@@ -233,8 +226,7 @@ fn read_snapshot(content: &Content<'_>, len: u64) -> (Verdict, String) {
             let _ = write!(said, "{error:?}");
         }
     }
-    let is_taken = would_load(&findings) && outline.kind != SnapshotKind::Unknown;
-    (if is_taken { Verdict::Accepted } else { Verdict::Refused }, said)
+    (if is_clean { Verdict::Accepted } else { Verdict::Refused }, said)
 }
 
 /// All points of the snapshot, and how many there are.

@@ -65,22 +65,24 @@ fn assert_sound(memory: &MemoryBackend, label: &str) -> usize {
     records.backups.len()
 }
 
-/// How many calls of `operations` an undisturbed ingest makes.
-fn calls_of(operations: &[Operation]) -> u64 {
+/// How many calls of `operations` an undisturbed ingest makes in this repository. In another one it may be others: what is cut follows from
+/// its key.
+fn calls_of(operations: &[Operation], memory: &MemoryBackend) -> u64 {
     let plan = FailurePlan { operations: operations.to_vec(), ..FailurePlan::stop_at_write(u64::MAX) };
-    let backend = Arc::new(FailingBackend::new(with_one_backup(), plan));
+    let backend = Arc::new(FailingBackend::new(memory.fork(), plan));
     stored(store(&backend, &fixture("notes", "01-insert-5pct")).unwrap());
     backend.matching_calls()
 }
 
 #[test]
 fn an_ingest_killed_at_each_stage_harms_nothing() {
-    let calls = calls_of(Operation::WRITES);
+    let sound = with_one_backup();
+    let calls = calls_of(Operation::WRITES, &sound);
     assert!(calls >= 10, "{calls} calls that write");
     for nth in 1..=calls {
         for power_fails in [false, true] {
             let label = format!("killed at write {nth} of {calls}, power fails: {power_fails}");
-            let memory = with_one_backup();
+            let memory = sound.fork();
             let backend = Arc::new(FailingBackend::new(memory.another_process(), FailurePlan::stop_at_write(nth)));
             let outcome = store(&backend, &fixture("notes", "01-insert-5pct"));
             assert!(backend.has_failed(), "{label}");
@@ -96,7 +98,8 @@ fn an_ingest_killed_at_each_stage_harms_nothing() {
 
 #[test]
 fn a_storage_that_fails_once_harms_nothing_and_leaves_no_intent() {
-    let calls = calls_of(Operation::WRITES);
+    let sound = with_one_backup();
+    let calls = calls_of(Operation::WRITES, &sound);
     for nth in 1..=calls {
         for effect in [
             Effect::Refuse(BackendErrorKind::Retry),
@@ -104,7 +107,7 @@ fn a_storage_that_fails_once_harms_nothing_and_leaves_no_intent() {
             Effect::Refuse(BackendErrorKind::NoSpace),
         ] {
             let label = format!("write {nth} of {calls}: {effect:?}");
-            let memory = with_one_backup();
+            let memory = sound.fork();
             let plan = FailurePlan { effect, aftermath: Aftermath::Recover, ..FailurePlan::stop_at_write(nth) };
             let backend = Arc::new(FailingBackend::new(memory.another_process(), plan));
             let outcome = store(&backend, &fixture("notes", "01-insert-5pct"));
@@ -124,11 +127,11 @@ fn a_storage_that_fails_once_harms_nothing_and_leaves_no_intent() {
 
 #[test]
 fn a_storage_that_cannot_be_read_harms_nothing() {
-    let calls = calls_of(Operation::READS);
+    let sound = with_one_backup();
+    let calls = calls_of(Operation::READS, &sound);
     assert!(calls >= 5, "{calls} calls that read");
-    let mut reached = 0;
     for nth in 1..=calls {
-        let memory = with_one_backup();
+        let memory = sound.fork();
         let plan = FailurePlan {
             operations: Operation::READS.to_vec(),
             nth,
@@ -136,23 +139,20 @@ fn a_storage_that_cannot_be_read_harms_nothing() {
             aftermath: Aftermath::Recover,
         };
         let backend = Arc::new(FailingBackend::new(memory.another_process(), plan));
-        let outcome = store(&backend, &fixture("notes", "01-insert-5pct"));
-        // Several threads read what rows are compared with, and two that want the same chunk at once both fetch it: the last calls need
-        // not come.
-        assert!(backend.has_failed() || outcome.is_ok(), "{outcome:?}");
-        reached += u64::from(backend.has_failed());
+        let _ = store(&backend, &fixture("notes", "01-insert-5pct"));
+        assert!(backend.has_failed(), "read {nth} of {calls}");
         assert_sound(&memory, &format!("read {nth} of {calls}"));
     }
-    assert!(reached * 10 >= calls * 9, "{reached} of {calls} calls came");
 }
 
 /// A storage that takes half of a pack and says that all is well, as some network file systems do when they are full.
 #[test]
 fn a_pack_that_the_storage_shortened_is_noticed_before_the_record_is_published() {
-    let calls = calls_of(&[Operation::PutIfAbsent]);
+    let sound = with_one_backup();
+    let calls = calls_of(&[Operation::PutIfAbsent], &sound);
     // The first is the intent; the last two are the record and the line in the log.
     for nth in 2..=calls - 2 {
-        let memory = with_one_backup();
+        let memory = sound.fork();
         let plan = FailurePlan {
             operations: vec![Operation::PutIfAbsent],
             nth,
@@ -169,7 +169,8 @@ fn a_pack_that_the_storage_shortened_is_noticed_before_the_record_is_published()
 /// The local file system, with a writer that dies in the middle: its unfinished file is no object.
 #[test]
 fn an_ingest_killed_on_a_file_system_harms_nothing() {
-    let calls = calls_of(Operation::WRITES);
+    let sound = with_one_backup();
+    let calls = calls_of(Operation::WRITES, &sound);
     for nth in (1..=calls).step_by(3) {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("repository");
