@@ -91,7 +91,7 @@ fn split(criterion: &mut Criterion) {
 
 /// Each rule over the same bytes: what a rule costs does not depend on what they mean.
 fn cut(criterion: &mut Criterion) {
-    let (snapshot, parameters) = (snapshot(), CutParameters::V1);
+    let (snapshot, parameters) = (snapshot(), CutParameters::V2);
     let rules: [(&str, CutRule); 4] = [
         ("rows", parameters.rows_rule(0, ROW_BYTES)),
         ("blocks", parameters.blocks_rule(BLOCK_BYTES)),
@@ -108,7 +108,7 @@ fn cut(criterion: &mut Criterion) {
 fn hash(criterion: &mut Criterion) {
     let snapshot = snapshot();
     let key = IdKey::new(&[7; 32]);
-    let cuts = cut_all(&CutParameters::V1.rows_rule(0, ROW_BYTES), &snapshot);
+    let cuts = cut_all(&CutParameters::V2.rows_rule(0, ROW_BYTES), &snapshot);
     let mut group = group(criterion, "hash", &snapshot);
     group.bench_function("chunk ids", |bencher| {
         bencher.iter(|| {
@@ -125,7 +125,7 @@ fn hash(criterion: &mut Criterion) {
 
 fn encode(criterion: &mut Criterion) {
     let snapshot = snapshot();
-    let cuts = cut_all(&CutParameters::V1.rows_rule(0, ROW_BYTES), &snapshot);
+    let cuts = cut_all(&CutParameters::V2.rows_rule(0, ROW_BYTES), &snapshot);
     let mut encoder = Encoder::new(ZSTD_LEVEL).expect("the level is one of zstd's");
     group(criterion, "encode", &snapshot).bench_function("chunks", |bencher| {
         bencher.iter(|| {

@@ -16,7 +16,7 @@
 //! let mut encoder = Encoder::new(3)?;
 //! let mut decoder = Decoder::new()?;
 //!
-//! let rule = CutParameters::V1.rows_rule(0, 400);
+//! let rule = CutParameters::V2.rows_rule(0, 400);
 //! for range in cut_all(&rule, &body) {
 //!     let chunk = &body[range];
 //!     let stored = encoder.encode(chunk, CodecHint::Structured);

@@ -31,10 +31,10 @@ use crate::{
 /// A request is not made longer than this, in bytes.
 const RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// Runs of nodes read before the nodes are handed on, and the longest such run in bytes. Decoded nodes take some ten times their
-/// stored bytes: together about 20 MiB.
-const NODE_RUNS_AT_ONCE: usize = 8;
+/// Longest run of nodes that is read in one request, and what the runs that are read before their nodes are handed on come to, in stored bytes.
+/// Decoded nodes take some ten times as much. A single node may be longer than either.
 const NODE_RUN_BYTES_MAX: u64 = 256 * 1024;
+const NODE_RUNS_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Reads chunks and nodes of one repository, with a bounded cache. Shared by reference between threads.
 ///
@@ -205,10 +205,19 @@ impl<'r> ChunkReader<'r> {
             rest = later;
         }
         // Of each batch the decoded nodes are in memory at once.
-        for batch in runs.chunks(NODE_RUNS_AT_ONCE) {
+        let mut rest = &runs[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |run: &&&[(NodeId, ChunkLocation)]| {
+                let fits = bytes < NODE_RUNS_BYTES_MAX;
+                bytes += run_bytes(run);
+                fits
+            };
+            let (batch, later) = rest.split_at(rest.iter().take_while(fits).count());
             for read in fetch::all(batch, |run| self.read_nodes(run)) {
                 read?.into_iter().try_for_each(|(id, node)| take(id, node))?;
             }
+            rest = later;
         }
         Ok(())
     }
@@ -452,6 +461,12 @@ impl ReadRun {
         let is_near = self.chunks.last().is_some_and(|(_, last)| last.is_near(next));
         next.pack == self.pack && is_near && next.record_range().end.saturating_sub(self.range.start) <= RUN_BYTES_MAX
     }
+}
+
+/// Stored bytes from the first of these nodes to the last, which lie in one pack.
+fn run_bytes(run: &[(NodeId, ChunkLocation)]) -> u64 {
+    let ends = run.first().zip(run.last());
+    ends.map_or(0, |((_, first), (_, last))| last.record_range().end - first.record_range().start)
 }
 
 /// The id of decoded bytes, in the domain of what they are.

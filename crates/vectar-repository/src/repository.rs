@@ -63,7 +63,7 @@ impl Default for InitOptions {
     fn default() -> Self {
         Self {
             pack_bytes: PACK_BYTES_DEFAULT,
-            cut: CutParameters::V1,
+            cut: CutParameters::V2,
             node_cut: NodeCut::default(),
             id_key: None,
             metadata_copies: 1,

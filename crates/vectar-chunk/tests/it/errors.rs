@@ -24,7 +24,7 @@ fn errors_say_what_is_wrong() {
     );
     check(CutParameters::from_list([]), expect![[r#"cut parameter "cut.version" is missing"#]]);
     let changed = |name, value| {
-        let list = CutParameters::V1.to_list();
+        let list = CutParameters::V2.to_list();
         CutParameters::from_list(list.into_iter().map(move |entry| if entry.0 == name { (name, value) } else { entry }))
     };
     check(

@@ -57,6 +57,13 @@ fn same_bytes_and_parameters_give_the_same_cuts() {
         450052 457732 470020 471556 473092 482308 488452 500001"#]],
     );
     check(&v1.rows_rule(0, 100_000), &body, expect!["100000 200000 300000 400000 500000 500001"]);
+    check(
+        &CutParameters::V2.rows_rule(4, 1536),
+        &body,
+        expect![[r#"
+        4 27652 32260 38404 72196 89092 109060 205828 224260 256516 387076 407044
+        457732 500001"#]],
+    );
     check(&v1.small_rule(), &body[..4096], expect!["4096"]);
     check(&v1.small_rule(), &body[..40_960], expect!["35110 40960"]);
 }
@@ -131,7 +138,7 @@ fn same_key_and_bytes_give_the_same_ids() {
 /// The names and numbers that new repositories record. These must never change for version 1.
 #[test]
 fn v1_is_recorded_like_this() {
-    let text: String = CutParameters::V1.to_list().iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let text = recorded(&CutParameters::V1);
     expect![[r#"
         cut.version = 1
         cut.small.bytes_max = 4096
@@ -155,4 +162,18 @@ fn v1_is_recorded_like_this() {
         cut.opaque.bytes_max = 262144
     "#]]
     .assert_eq(&text);
+}
+
+/// What changed after it: the rows.
+#[test]
+fn v2_is_recorded_like_this() {
+    let (one, two) = (recorded(&CutParameters::V1), recorded(&CutParameters::V2));
+    let changed: Vec<_> = one.lines().zip(two.lines()).filter(|(one, two)| one != two).map(|(_, two)| two).collect();
+    let expected = ["cut.rows.bytes_min = 4096", "cut.rows.bytes_avg = 32768", "cut.rows.bytes_max = 131072"];
+    assert_eq!(changed, expected);
+    assert_eq!(one.lines().count(), two.lines().count());
+}
+
+fn recorded(parameters: &CutParameters) -> String {
+    parameters.to_list().iter().map(|(name, value)| format!("{name} = {value}\n")).collect()
 }

@@ -7,7 +7,7 @@ fn read(list: &[(&str, u64)]) -> Result<CutParameters, ChunkError> {
 }
 
 fn v1_with(name: &str, value: u64) -> Result<CutParameters, ChunkError> {
-    let mut list = CutParameters::V1.to_list();
+    let mut list = CutParameters::V2.to_list();
     let entry = list.iter_mut().find(|entry| entry.0 == name).expect("a recorded name");
     entry.1 = value;
     read(&list)
@@ -15,11 +15,11 @@ fn v1_with(name: &str, value: u64) -> Result<CutParameters, ChunkError> {
 
 #[test]
 fn what_was_recorded_reads_back_in_any_order() {
-    let mut list = CutParameters::V1.to_list();
-    assert_eq!(read(&list).expect("recorded by us"), CutParameters::V1);
+    let mut list = CutParameters::V2.to_list();
+    assert_eq!(read(&list).expect("recorded by us"), CutParameters::V2);
     list.reverse();
-    assert_eq!(read(&list).expect("recorded by us"), CutParameters::V1);
-    assert_eq!(CutParameters::V1.version(), 1);
+    assert_eq!(read(&list).expect("recorded by us"), CutParameters::V2);
+    assert_eq!(CutParameters::V2.version(), 1);
 }
 
 /// Each kind gets sizes of its own, which come back in the list and in the rule of that kind.
@@ -55,7 +55,7 @@ fn every_recorded_value_counts() {
 
 #[test]
 fn every_missing_name_is_refused() {
-    let list = CutParameters::V1.to_list();
+    let list = CutParameters::V2.to_list();
     for index in 0..list.len() {
         let mut fewer = list.clone();
         let (missing, _) = fewer.remove(index);
@@ -67,7 +67,7 @@ fn every_missing_name_is_refused() {
 
 #[test]
 fn what_a_later_version_recorded_is_refused_as_such() {
-    let mut list = CutParameters::V1.to_list();
+    let mut list = CutParameters::V2.to_list();
     list.push(("cut.rows.flavour", 1));
     for error in [read(&list).expect_err("unknown name"), v1_with("cut.version", 2).expect_err("unknown version")] {
         assert_eq!(error.kind(), ErrorKind::NewerFormat, "{error}");
@@ -76,7 +76,7 @@ fn what_a_later_version_recorded_is_refused_as_such() {
 
 #[test]
 fn damaged_values_are_refused() {
-    let mut twice = CutParameters::V1.to_list();
+    let mut twice = CutParameters::V2.to_list();
     twice.push(twice[3]);
     assert!(matches!(read(&twice), Err(ChunkError::CutParameterRepeated { .. })));
     for (name, value) in [

@@ -28,6 +28,7 @@ mod upkeep;
 mod upkeep_copy;
 mod upkeep_forget;
 mod upkeep_heal;
+mod upkeep_loss;
 mod upkeep_prune;
 mod upkeep_repair;
 

@@ -23,6 +23,9 @@ const NODE_CUT_LOWEST: u32 = 1024;
 /// The same for the latest cut, which must leave room for the longest literal.
 const NODE_CUT_MAX_LOWEST: u32 = 4 * 1024;
 
+/// Longer ones would be read and decoded for a few bytes of a backup.
+const NODE_CUT_MAX_HIGHEST: u32 = 128 * 1024;
+
 /// The repository's configuration. Written once by `init`; later only by an explicit command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -70,8 +73,7 @@ pub struct NodeCut {
     pub min_bytes: u32,
     /// Aimed-at distance between cuts.
     pub avg_bytes: u32,
-    /// A cut at this many bytes at the latest; at most half of [`NODE_BYTES_MAX`](super::node::NODE_BYTES_MAX), because sizes
-    /// are estimated while a node grows.
+    /// A cut at this many bytes at the latest, at most 128 KiB. Sizes are estimated while a node grows.
     pub max_bytes: u32,
 }
 
@@ -155,7 +157,7 @@ impl Config {
         }
         let NodeCut { min_bytes, avg_bytes, max_bytes } = self.node_cut;
         let ordered = NODE_CUT_LOWEST <= min_bytes && min_bytes <= avg_bytes && avg_bytes <= max_bytes;
-        if !ordered || max_bytes < NODE_CUT_MAX_LOWEST || max_bytes as usize > super::node::NODE_BYTES_MAX / 2 {
+        if !ordered || !(NODE_CUT_MAX_LOWEST..=NODE_CUT_MAX_HIGHEST).contains(&max_bytes) {
             return Err(FormatError::invalid(
                 what,
                 format_args!("recipe nodes of {min_bytes}/{avg_bytes}/{max_bytes} bytes are not usable"),

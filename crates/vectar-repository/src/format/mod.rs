@@ -8,6 +8,7 @@
 //! - An unknown version, kind, codec or item tag is an error that names it, never a guess.
 
 pub mod annotation;
+mod column;
 pub mod config;
 pub mod event;
 pub mod forgotten;
@@ -17,6 +18,7 @@ pub mod ingest_marks;
 pub mod keys;
 pub mod mark;
 pub mod node;
+mod node_v1;
 pub mod pack;
 pub mod record;
 pub mod varint;

@@ -1,23 +1,31 @@
 //! Recipe nodes: lists of extents that, laid end to end, are the bytes a node stands for.
 //!
 //! ```text
-//! u8 version = 1 │ varint length in bytes │ varint n │ n × 32-byte ids │ varint m │ m items
-//! item: tag, then
-//!   0 Inline  varint length, the bytes
-//!   1 Fill    the byte, varint length
-//!   2 Copy    zigzag varint: id slot − (last slot + 1); zigzag varint: start − expected start; varint length
-//!   3 Node    zigzag varint: id slot − (last slot + 1); varint length
+//! u8 version = 2 │ varint length in bytes │ varint n │ n × 32-byte ids │ varint m │ m tags │ slots │ starts │ lengths │ literals
+//! tag 0 Inline  lengths: how many bytes; literals: the bytes
+//!     1 Fill    lengths: how often; literals: the byte
+//!     2 Copy    slots: id slot − (last slot + 1); starts: start − expected start; lengths: how many bytes
+//!     3 Node    slots: id slot − (last slot + 1); lengths: how many bytes it stands for
 //! ```
 //!
-//! The ids stand together because they do not compress; the items do. "Expected start" is where the last copy from
-//! the same chunk ended (0 for the first), so a chunk that is copied piece by piece, as framing is, costs a few bytes a piece.
+//! Ids do not compress and the rest does, column by column ([`column`](super::column)): so a chunk is named once however many pieces of it lie
+//! scattered over the node, and each piece costs two to four bytes. "Expected start" is where the last copy from the same chunk
+//! ended (0 for the first). Version 1 is read too ([`node_v1`](super::node_v1)).
 
 use vectar_chunk::{ChunkId, NodeId};
 
-use super::{Fields, FormatError, varint};
+use super::{
+    Fields, FormatError,
+    column::{self, Column},
+    node_v1, varint,
+};
 
-/// Largest encoded node, in bytes, before its codec.
-pub const NODE_BYTES_MAX: usize = 256 * 1024;
+/// Largest encoded node, in bytes, before its codec. Only lists of scattered rows come near it; see
+/// [`NodeWriter::of_body`](crate::NodeWriter::of_body).
+pub const NODE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Most items of a node. Decoded they take some 50 bytes each.
+pub const NODE_ITEMS_MAX: usize = 256 * 1024;
 
 /// How deep the nodes of one list may lie above each other. Each holds dozens of items, so this is never reached.
 pub const LIST_DEPTH_MAX: usize = 12;
@@ -29,8 +37,8 @@ pub const NODE_DEPTH_MAX: usize = 128;
 
 const _: () = assert!(NODE_DEPTH_MAX >= 10 * LIST_DEPTH_MAX, "what can be written can be read");
 
-const NODE_VERSION: u8 = 1;
-const WHAT: &str = "recipe node";
+const NODE_VERSION: u8 = 2;
+pub(super) const WHAT: &str = "recipe node";
 
 /// One item of a recipe node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,17 +112,43 @@ impl RecipeNode {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut slots = Slots::default();
-        let mut items = Vec::new();
+        let (mut tags, mut literals) = (Vec::with_capacity(self.items.len()), Vec::new());
+        let (mut steps, mut starts, mut lens) = (Vec::new(), Vec::new(), Vec::with_capacity(self.items.len()));
         for item in &self.items {
-            slots.encode_item(item, &mut items);
+            lens.push(item.len());
+            tags.push(match item {
+                RecipeItem::Inline(bytes) => {
+                    literals.extend_from_slice(bytes);
+                    0
+                }
+                RecipeItem::Fill { byte, .. } => {
+                    literals.push(*byte);
+                    1
+                }
+                RecipeItem::Copy { chunk, start, len } => {
+                    let (slot, step) = slots.step_to(chunk.as_bytes());
+                    steps.push(step);
+                    let expected = std::mem::replace(&mut slots.ends[slot], start.saturating_add(*len));
+                    starts.push(i64::from(*start) - i64::from(expected));
+                    2
+                }
+                RecipeItem::Node { node, .. } => {
+                    steps.push(slots.step_to(node.as_bytes()).1);
+                    3
+                }
+            });
         }
-        let mut out = Vec::with_capacity(items.len() + 32 * slots.ids.len() + 24);
+        let mut out = Vec::with_capacity(literals.len() + 10 * tags.len() + 32 * slots.ids.len() + 64);
         out.push(NODE_VERSION);
         varint::encode(self.len(), &mut out);
         varint::encode(slots.ids.len() as u64, &mut out);
         slots.ids.iter().for_each(|id| out.extend_from_slice(id));
-        varint::encode(self.items.len() as u64, &mut out);
-        out.extend_from_slice(&items);
+        varint::encode(tags.len() as u64, &mut out);
+        out.extend_from_slice(&tags);
+        column::encode_signed(&steps, &mut out);
+        column::encode_signed(&starts, &mut out);
+        column::encode(&lens, &mut out);
+        out.extend_from_slice(&literals);
         out
     }
 
@@ -139,33 +173,59 @@ impl RecipeNode {
             });
         }
         let len = fields.varint()?;
-        let id_count = fields.varint()?;
-        let id_bytes = id_count.checked_mul(32).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-        let ids: Vec<_> =
-            fields.take(id_bytes)?.chunks_exact(32).map(|id| id.try_into().expect("chunks of 32 bytes")).collect();
-        let item_count = fields.varint()?;
-        let mut slots = Slots { ends: vec![0; ids.len()], ids, ..Slots::default() };
-        let mut node = Self::default();
+        let ids = take_counted(&mut fields, 32)?.as_chunks().0;
+        let items = match version {
+            0 => return Err(FormatError::invalid(WHAT, "it has version 0")),
+            1 => node_v1::decode_items(ids, &mut fields)?,
+            _ => decode_items(ids, &mut fields)?,
+        };
+        fields.finish()?;
         let mut total = 0_u64;
-        for _ in 0..item_count {
-            let item = slots.decode_item(&mut fields)?;
+        for item in &items {
             total = match total.checked_add(item.len()) {
                 Some(total) if !item.is_empty() => total,
-                _ => {
-                    return Err(FormatError::invalid(WHAT, "it holds an empty or overlong item"));
-                }
+                _ => return Err(FormatError::invalid(WHAT, "it holds an empty or overlong item")),
             };
-            node.items.push(item);
         }
-        fields.finish()?;
         if total != len {
             return Err(FormatError::invalid(WHAT, format_args!("its items make {total} bytes, it promises {len}")));
         }
-        Ok(node)
+        Ok(Self { items })
     }
 }
 
-/// The id table of a node while it is written or read, and what the deltas are relative to.
+/// Everything behind the ids.
+fn decode_items(ids: &[[u8; 32]], fields: &mut Fields<'_>) -> Result<Vec<RecipeItem>, FormatError> {
+    let tags = take_counted(fields, 1)?;
+    check_count(tags.len() as u64)?;
+    let with_tag = |wanted: u8| tags.iter().filter(|&&tag| tag == wanted).count();
+    let copies = with_tag(2);
+    let mut columns = Columns {
+        table: SlotTable::new(ids),
+        steps: Column::decode(fields, copies + with_tag(3))?,
+        starts: Column::decode(fields, copies)?,
+        lens: Column::decode(fields, tags.len())?,
+    };
+    tags.iter().map(|tag| columns.next_item(*tag, fields)).collect()
+}
+
+/// Refuses more items than a node may have: decoded, they take far more than their bytes.
+pub(super) fn check_count(items: u64) -> Result<(), FormatError> {
+    match items <= NODE_ITEMS_MAX as u64 {
+        true => Ok(()),
+        false => {
+            Err(FormatError::invalid(WHAT, format_args!("it has {items} items, at most {NODE_ITEMS_MAX} are possible")))
+        }
+    }
+}
+
+/// A count, and that many things of `size` bytes each.
+fn take_counted<'b>(fields: &mut Fields<'b>, size: u64) -> Result<&'b [u8], FormatError> {
+    let bytes = fields.varint()?.checked_mul(size).and_then(|bytes| usize::try_from(bytes).ok());
+    fields.take(bytes.unwrap_or(usize::MAX))
+}
+
+/// The id table of a node while it is written.
 #[derive(Debug, Default)]
 struct Slots {
     ids: Vec<[u8; 32]>,
@@ -177,75 +237,78 @@ struct Slots {
 }
 
 impl Slots {
-    fn encode_item(&mut self, item: &RecipeItem, out: &mut Vec<u8>) {
-        match item {
-            RecipeItem::Inline(bytes) => {
-                out.push(0);
-                varint::encode(bytes.len() as u64, out);
-                out.extend_from_slice(bytes);
-            }
-            RecipeItem::Fill { byte, len } => {
-                out.extend_from_slice(&[1, *byte]);
-                varint::encode(*len, out);
-            }
-            RecipeItem::Copy { chunk, start, len } => {
-                out.push(2);
-                let slot = self.encode_slot(chunk.as_bytes(), out);
-                let expected = std::mem::replace(&mut self.ends[slot], start.saturating_add(*len));
-                varint::encode(varint::zigzag(i64::from(*start) - i64::from(expected)), out);
-                varint::encode((*len).into(), out);
-            }
-            RecipeItem::Node { node, len } => {
-                out.push(3);
-                self.encode_slot(node.as_bytes(), out);
-                varint::encode(*len, out);
-            }
-        }
-    }
-
-    fn encode_slot(&mut self, id: &[u8; 32], out: &mut Vec<u8>) -> usize {
+    /// The slot of an id, and how far it lies from where it was expected.
+    fn step_to(&mut self, id: &[u8; 32]) -> (usize, i64) {
         let slot = *self.slot_of.entry(*id).or_insert_with(|| {
             self.ids.push(*id);
             self.ends.push(0);
             self.ids.len() - 1
         });
-        varint::encode(varint::zigzag(slot as i64 - self.next), out);
-        self.next = slot as i64 + 1;
-        slot
+        let step = slot as i64 - std::mem::replace(&mut self.next, slot as i64 + 1);
+        (slot, step)
+    }
+}
+
+/// The id table of a node while it is read, and what numbers are relative to.
+pub(super) struct SlotTable<'b> {
+    ids: &'b [[u8; 32]],
+    ends: Vec<u32>,
+    next: i64,
+}
+
+impl<'b> SlotTable<'b> {
+    pub(super) fn new(ids: &'b [[u8; 32]]) -> Self {
+        Self { ids, ends: vec![0; ids.len()], next: 0 }
     }
 
-    fn decode_item(&mut self, fields: &mut Fields<'_>) -> Result<RecipeItem, FormatError> {
-        match fields.u8()? {
-            0 => {
-                let len = usize::try_from(fields.varint()?).unwrap_or(usize::MAX);
-                Ok(RecipeItem::Inline(fields.take(len)?.to_vec()))
-            }
-            1 => Ok(RecipeItem::Fill { byte: fields.u8()?, len: fields.varint()? }),
-            2 => {
-                let slot = self.decode_slot(fields)?;
-                let delta = varint::unzigzag(fields.varint()?);
-                let start = i64::from(self.ends[slot]).checked_add(delta).and_then(|start| u32::try_from(start).ok());
-                let len = u32::try_from(fields.varint()?).ok();
-                let range = start.zip(len).and_then(|(start, len)| Some((start, len, start.checked_add(len)?)));
-                let (start, len, end) =
-                    range.ok_or_else(|| FormatError::invalid(WHAT, "a copy lies outside any possible chunk"))?;
-                self.ends[slot] = end;
-                Ok(RecipeItem::Copy { chunk: ChunkId::from_bytes(self.ids[slot]), start, len })
-            }
-            3 => {
-                let slot = self.decode_slot(fields)?;
-                Ok(RecipeItem::Node { node: NodeId::from_bytes(self.ids[slot]), len: fields.varint()? })
-            }
-            tag => Err(FormatError::invalid(WHAT, format_args!("item tag {tag} is not known"))),
-        }
+    /// The item that copies `len` bytes.
+    pub(super) fn copy(&mut self, step: i64, start_step: i64, len: u64) -> Result<RecipeItem, FormatError> {
+        let slot = self.slot(step)?;
+        let start = i64::from(self.ends[slot]).checked_add(start_step).and_then(|start| u32::try_from(start).ok());
+        let range = start.zip(u32::try_from(len).ok());
+        let range = range.and_then(|(start, len)| Some((start, len, start.checked_add(len)?)));
+        let (start, len, end) =
+            range.ok_or_else(|| FormatError::invalid(WHAT, "a copy lies outside any possible chunk"))?;
+        self.ends[slot] = end;
+        Ok(RecipeItem::Copy { chunk: ChunkId::from_bytes(self.ids[slot]), start, len })
     }
 
-    fn decode_slot(&mut self, fields: &mut Fields<'_>) -> Result<usize, FormatError> {
-        let slot = self.next.checked_add(varint::unzigzag(fields.varint()?));
+    /// The item that names a node of `len` bytes.
+    pub(super) fn node(&mut self, step: i64, len: u64) -> Result<RecipeItem, FormatError> {
+        Ok(RecipeItem::Node { node: NodeId::from_bytes(self.ids[self.slot(step)?]), len })
+    }
+
+    fn slot(&mut self, step: i64) -> Result<usize, FormatError> {
+        let slot = self.next.checked_add(step);
         let slot = slot.and_then(|slot| usize::try_from(slot).ok()).filter(|&slot| slot < self.ids.len());
         let slot = slot.ok_or_else(|| FormatError::invalid(WHAT, "an item names an id that is not in the table"))?;
         self.next = slot as i64 + 1;
         Ok(slot)
+    }
+}
+
+pub(super) fn unknown_tag(tag: u8) -> FormatError {
+    FormatError::invalid(WHAT, format_args!("item tag {tag} is not known"))
+}
+
+/// A node while it is read.
+struct Columns<'b> {
+    table: SlotTable<'b>,
+    steps: Column<'b>,
+    starts: Column<'b>,
+    lens: Column<'b>,
+}
+
+impl Columns<'_> {
+    fn next_item(&mut self, tag: u8, literals: &mut Fields<'_>) -> Result<RecipeItem, FormatError> {
+        let len = self.lens.next_unsigned()?;
+        match tag {
+            0 => Ok(RecipeItem::Inline(literals.take(usize::try_from(len).unwrap_or(usize::MAX))?.to_vec())),
+            1 => Ok(RecipeItem::Fill { byte: literals.u8()?, len }),
+            2 => self.table.copy(self.steps.next_signed()?, self.starts.next_signed()?, len),
+            3 => self.table.node(self.steps.next_signed()?, len),
+            tag => Err(unknown_tag(tag)),
+        }
     }
 }
 

@@ -1,19 +1,35 @@
 //! Cuts lists of recipe items into nodes, content-defined, and lays interior nodes above them.
 //!
-//! A cut is decided by the id of the item that ends a node, so an inserted extent changes one node and the path above it.
+//! A cut is decided by the id of the item that ends a node, so an inserted extent changes one node and the path above it. A list of scattered
+//! rows is changed all over whenever it is changed; it goes into few long nodes instead, each of which names a chunk once.
 
-use vectar_chunk::NodeId;
+use std::collections::HashSet;
+
+use vectar_chunk::{ChunkId, NodeId};
 
 use crate::{
     error::RepositoryError,
     format::{
         config::NodeCut,
-        node::{LIST_DEPTH_MAX, RecipeItem, RecipeNode},
+        node::{LIST_DEPTH_MAX, NODE_BYTES_MAX, NODE_ITEMS_MAX, RecipeItem, RecipeNode},
     },
 };
 
 /// A list of at most this many items stays part of the list it lies in: a node of its own would cost more than it shares.
 pub const ITEMS_INLINE_MAX: usize = 4;
+
+/// Estimated bytes at which a node of scattered rows ends.
+const SCATTERED_BYTES_MAX: u32 = 1 << 20;
+
+const _: () = assert!(2 * SCATTERED_BYTES_MAX as usize <= NODE_BYTES_MAX, "an item takes at most twice its estimate");
+
+/// What an item takes in an encoded node, about: the bytes of a literal come on top, and an id that the node names for the first time.
+/// A tag, a slot, a start and a length are 16 bytes at most, and mostly 4.
+const ITEM_BYTES: u32 = 8;
+const ID_BYTES: u32 = 32;
+
+/// Rows lie scattered when at least one in so many items begins within a chunk.
+const SCATTERED_ONE_IN: usize = 4;
 
 /// Stores a node and returns its id.
 pub trait NodeSink {
@@ -28,6 +44,8 @@ pub trait NodeSink {
 #[derive(Debug)]
 pub struct NodeWriter {
     cut: NodeCut,
+    /// The ids in the node under way, when the list is of a body.
+    named: Option<HashSet<ChunkId>>,
     levels: Vec<Level>,
     /// The last item, held back because the next one may continue it.
     held: Option<RecipeItem>,
@@ -38,13 +56,22 @@ pub struct NodeWriter {
 struct Level {
     items: Vec<RecipeItem>,
     encoded_bytes: u32,
+    /// References that begin within a chunk.
+    within: usize,
 }
 
 impl NodeWriter {
     /// Starts an empty list.
     #[must_use]
     pub fn new(cut: NodeCut) -> Self {
-        Self { cut, levels: vec![Level::default()], held: None, len: 0 }
+        Self { cut, named: None, levels: vec![Level::default()], held: None, len: 0 }
+    }
+
+    /// Starts the list of a body. While its rows lie scattered over chunks, nodes may become as long as
+    /// [`NODE_BYTES_MAX`] allows.
+    #[must_use]
+    pub fn of_body(cut: NodeCut) -> Self {
+        Self { named: Some(HashSet::new()), ..Self::new(cut) }
     }
 
     /// How many bytes of the snapshot the list covers so far.
@@ -121,13 +148,18 @@ impl NodeWriter {
         if level == self.levels.len() {
             self.levels.push(Level::default());
         }
-        let (cut, here) = (self.cut, &mut self.levels[level]);
-        here.encoded_bytes += encoded_bytes(&item);
+        let cut = self.cut;
+        let named = self.named.as_mut().filter(|_| level == 0);
+        let here = &mut self.levels[level];
+        here.encoded_bytes += encoded_bytes(&item, named);
+        here.within += usize::from(matches!(&item, RecipeItem::Copy { start: 1.., .. }));
         let ends = is_boundary(&item, cut);
         here.items.push(item);
+        let is_scattered = level == 0 && self.named.is_some() && here.within * SCATTERED_ONE_IN >= here.items.len();
         // The next item may be as large as an inline one can be; a node never outgrows its maximum.
-        let full = here.encoded_bytes + INLINE_BYTES_MAX as u32 + 64 >= cut.max_bytes;
-        if full || (ends && here.encoded_bytes >= cut.min_bytes) {
+        let max_bytes = if is_scattered { SCATTERED_BYTES_MAX } else { cut.max_bytes };
+        let full = here.encoded_bytes + INLINE_BYTES_MAX as u32 + 64 >= max_bytes || here.items.len() >= NODE_ITEMS_MAX;
+        if full || (ends && !is_scattered && here.encoded_bytes >= cut.min_bytes) {
             return self.close(level, sink);
         }
         Ok(())
@@ -140,6 +172,9 @@ impl NodeWriter {
             });
         }
         let done = std::mem::take(&mut self.levels[level]);
+        if let Some(named) = self.named.as_mut().filter(|_| level == 0) {
+            named.clear();
+        }
         let node = RecipeNode { items: done.items };
         let (len, node) = (node.len(), sink.store(&node)?);
         self.append(level + 1, RecipeItem::Node { node, len }, sink)
@@ -190,12 +225,17 @@ fn join(first: RecipeItem, second: RecipeItem) -> Joined {
     }
 }
 
-/// About what an item takes in an encoded node.
-fn encoded_bytes(item: &RecipeItem) -> u32 {
+/// About what an item takes in an encoded node. Which ids the node names already is kept for lists of bodies only; framing is copied
+/// from one chunk in many pieces, and counting the id with each of them keeps its nodes short.
+fn encoded_bytes(item: &RecipeItem, named: Option<&mut HashSet<ChunkId>>) -> u32 {
     match item {
-        RecipeItem::Inline(bytes) => 3 + bytes.len() as u32,
-        RecipeItem::Fill { .. } => 6,
-        RecipeItem::Copy { .. } | RecipeItem::Node { .. } => 40,
+        RecipeItem::Inline(bytes) => ITEM_BYTES + bytes.len() as u32,
+        RecipeItem::Fill { .. } => ITEM_BYTES,
+        RecipeItem::Copy { chunk, .. } => match named.is_none_or(|named| named.insert(*chunk)) {
+            true => ID_BYTES + ITEM_BYTES,
+            false => ITEM_BYTES,
+        },
+        RecipeItem::Node { .. } => ID_BYTES + ITEM_BYTES,
     }
 }
 
@@ -207,7 +247,7 @@ fn is_boundary(item: &RecipeItem, cut: NodeCut) -> bool {
         RecipeItem::Inline(_) | RecipeItem::Fill { .. } => return false,
     };
     let sample = u64::from_le_bytes(id[..8].try_into().expect("ids have 32 bytes"));
-    let items_between = u64::from((cut.avg_bytes - cut.min_bytes) / 40).max(1);
+    let items_between = u64::from((cut.avg_bytes - cut.min_bytes) / (ID_BYTES + ITEM_BYTES)).max(1);
     sample % items_between == 0
 }
 
@@ -253,7 +293,10 @@ mod tests {
     }
 
     fn write(items: &[RecipeItem], nodes: &mut Nodes) -> NodeId {
-        let mut writer = NodeWriter::new(NodeCut::default());
+        write_with(NodeWriter::new(NodeCut::default()), items, nodes)
+    }
+
+    fn write_with(mut writer: NodeWriter, items: &[RecipeItem], nodes: &mut Nodes) -> NodeId {
         for item in items {
             writer.push(item.clone(), nodes).unwrap();
         }
@@ -283,6 +326,60 @@ mod tests {
         write(&copies(&seeds), &mut nodes);
         let added = nodes.0.len() - before;
         assert!(added <= 5, "{added} of {before} nodes are new after one insertion");
+    }
+
+    /// Rows in any order, of which each chunk holds as many as the given number.
+    fn scattered(rows: u32, rows_each: u32) -> Vec<RecipeItem> {
+        let row = |number: u32| {
+            let number = (u64::from(number) * 7919 % u64::from(rows)) as u32;
+            let chunk = ChunkId::from_bytes(*blake3::hash(&(number / rows_each).to_le_bytes()).as_bytes());
+            RecipeItem::Copy { chunk, start: number % rows_each * 3072, len: 3072 }
+        };
+        (0..rows).map(row).collect()
+    }
+
+    #[test]
+    fn a_scattered_row_costs_a_few_bytes() {
+        let items = scattered(60_000, 10);
+        let mut nodes = Nodes::default();
+        let root = write_with(NodeWriter::of_body(NodeCut::default()), &items, &mut nodes);
+        let mut flat = Vec::new();
+        nodes.flatten(&root, &mut flat);
+        assert_eq!(flat, items);
+        let bytes: usize = nodes.0.values().map(|node| node.encode().len()).sum();
+        // 3.2 of them are the name of the chunk, which each node has once.
+        assert!(bytes <= 60_000 * 9, "{bytes} bytes in {} nodes", nodes.0.len());
+        let mut short = Nodes::default();
+        write(&items, &mut short);
+        let bytes: usize = short.0.values().map(|node| node.encode().len()).sum();
+        assert!(bytes > 60_000 * 32, "otherwise nothing is gained: {bytes}");
+    }
+
+    /// The widest numbers a list can have, so that no item takes more of a node than it is taken for.
+    #[test]
+    fn no_list_makes_a_node_too_long() {
+        let mut items = scattered(150_000, 1500);
+        for (number, item) in items.iter_mut().enumerate() {
+            match number % 6 {
+                0 => *item = RecipeItem::Fill { byte: 1, len: (1 << 62) >> (number % 7 * 8) },
+                1 => *item = RecipeItem::Inline(vec![number as u8; 1 + number % 3]),
+                _ => {}
+            }
+        }
+        items.truncate(100_000);
+        // One giant would overflow the sum of all.
+        for item in items.iter_mut().skip(8) {
+            if let RecipeItem::Fill { len, .. } = item {
+                *len = 1 + *len % (1 << 40);
+            }
+        }
+        let mut nodes = Nodes::default();
+        let root = write_with(NodeWriter::of_body(NodeCut::default()), &items, &mut nodes);
+        let mut flat = Vec::new();
+        nodes.flatten(&root, &mut flat);
+        assert_eq!(flat, items);
+        let longest = nodes.0.values().map(|node| node.encode().len()).max().unwrap();
+        assert!(longest > NODE_BYTES_MAX / 4, "otherwise nothing is shown: {longest}");
     }
 
     #[test]

@@ -184,7 +184,7 @@ fn config() -> impl Strategy<Value = Config> {
             repository_id: RepositoryId::from_bytes(id),
             id_key: PackId::from_bytes(key).to_string(),
             encryption: "none".to_owned(),
-            cut: CutParameters::V1.to_list().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            cut: CutParameters::V2.to_list().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             node_cut: NodeCut { min_bytes, avg_bytes, max_bytes },
             pack_bytes,
             created_at,
@@ -463,9 +463,15 @@ fn the_layouts_are_those_of_the_document() {
         ],
     };
     // Version, 309 bytes, two ids; five items. The second copy goes back two slots and starts where the first one ended.
-    let start = [&[1, 0xb5, 2, 2][..], &[1; 32], &[2; 32], &[5]].concat();
+    let ids = [&[0xb5, 2, 2][..], &[1; 32], &[2; 32], &[5]].concat();
+    // Each column with its unit and width: slots in steps of 2, starts of 10, lengths of two bytes.
+    let (tags, slots, starts) = ([0, 1, 2, 3, 2], [2, 1, 0, 0, 1], [10, 1, 2, 0]);
+    let lens = [&[1, 2][..], &[2, 44, 5, 1, 1], &[0, 1, 0, 0, 0]].concat();
+    let columns = [&tags[..], &slots, &starts, &lens, b"hi", &[7]].concat();
+    assert_eq!(node.encode(), [&[2][..], &ids, &columns].concat());
+    // As it was written before.
     let items = [&[0, 2, b'h', b'i'][..], &[1, 7, 0xac, 2], &[2, 0, 20, 5], &[3, 0, 1], &[2, 3, 0, 1]].concat();
-    assert_eq!(node.encode(), [start, items].concat());
+    assert_eq!(RecipeNode::decode(&[&[1][..], &ids, &items].concat()).unwrap(), node);
 
     let text = frame::encode(FrameKind::Event, &serde_json::json!({"a": 1}));
     let digest = blake3::hash(br#"{"a":1}"#).to_hex();

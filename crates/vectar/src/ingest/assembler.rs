@@ -59,7 +59,7 @@ pub(super) struct Assembled<'r> {
 
 impl<'r> Assembler<'r> {
     pub(super) fn new(ingest: Ingest<'r>, node_cut: NodeCut, shares_rows: bool) -> Self {
-        let levels = vec![List::new(node_cut)];
+        let levels = vec![List::new(NodeWriter::new(node_cut))];
         Self { ingest, node_cut, levels, body: None, shares_rows, figures: Figures::default() }
     }
 
@@ -101,7 +101,7 @@ impl<'r> Assembler<'r> {
 
     fn follow(&mut self, step: Step) -> Result<(), RepositoryError> {
         match step {
-            Step::BeginBody => self.body = Some(List::new(self.node_cut)),
+            Step::BeginBody => self.body = Some(List::new(NodeWriter::of_body(self.node_cut))),
             Step::Copy { chunk, start, len, class } => {
                 if self.ingest.rely_on(&chunk)? == Stored::New {
                     return Err(RepositoryError::ChunkGone { id: chunk });
@@ -141,7 +141,7 @@ impl<'r> Assembler<'r> {
                 self.figures.class(class).bytes += len;
                 self.append([RecipeItem::Node { node, len }]);
             }
-            Step::EnterArchive => self.levels.push(List::new(self.node_cut)),
+            Step::EnterArchive => self.levels.push(List::new(NodeWriter::new(self.node_cut))),
             Step::LeaveArchive => {
                 let level = self.levels.pop().expect("an archive is left after it was entered");
                 let items = level.writer.finish(&mut self.ingest)?;
@@ -223,8 +223,8 @@ impl Settled {
 }
 
 impl List {
-    fn new(cut: NodeCut) -> Self {
-        Self { writer: NodeWriter::new(cut), waiting: VecDeque::new() }
+    fn new(writer: NodeWriter) -> Self {
+        Self { writer, waiting: VecDeque::new() }
     }
 
     fn wait(&mut self, len: u64) {
