@@ -29,6 +29,11 @@ fn on() -> RowSharing {
 
 /// Ingests a series; returns the growth of each step, after every backup came back as its snapshot.
 fn growth(snapshots: &[FixtureSnapshot], rows: &RowSharing) -> Vec<u64> {
+    stored(snapshots, rows).into_iter().map(|(new_bytes, _)| new_bytes).collect()
+}
+
+/// As [`growth`], with the records.
+fn stored(snapshots: &[FixtureSnapshot], rows: &RowSharing) -> Vec<(u64, BackupRecord)> {
     let scene = Scene::new();
     let store = |snapshot: &FixtureSnapshot| {
         let committed = scene.ingest_with(Source::file(&snapshot.path).unwrap(), &with(rows.clone()));
@@ -42,7 +47,7 @@ fn growth(snapshots: &[FixtureSnapshot], rows: &RowSharing) -> Vec<u64> {
     }
     let options = CheckOptions { depth: Depth::Data, ..CheckOptions::default() };
     assert_eq!(check(engine.repository(), &options, &|_| true).unwrap().findings, []);
-    stored.into_iter().map(|(new_bytes, _)| new_bytes).collect()
+    stored
 }
 
 /// Chunks of a backup that are copied in part.
@@ -63,10 +68,14 @@ fn parts(scene: &Scene, record: &BackupRecord) -> usize {
 #[test]
 fn uuids_grow_by_what_is_new() {
     let Some(snapshots) = shared_series("uuid") else { return };
-    let (shared, alone) = (growth(&snapshots, &on()), growth(&snapshots, &off()));
+    let (shared, alone) = (stored(&snapshots, &on()), stored(&snapshots, &off()));
     println!("\n{:<28} {:>12} {:>16}", "uuid", "rows shared", "whole chunks");
-    for (snapshot, (shared, alone)) in snapshots.iter().zip(shared.iter().zip(&alone)) {
+    for (snapshot, ((shared, record), (alone, other))) in snapshots.iter().zip(shared.iter().zip(&alone)) {
         println!("{:<28} {shared:>12} {alone:>16}", snapshot.name);
+        for (class, space) in &other.space.classes {
+            let with_rows = record.space.classes.get(class).map_or(0, |space| space.stored_bytes);
+            println!("  {class:<26} {with_rows:>12} {:>16}", space.stored_bytes);
+        }
         let bound = match snapshot.name.as_str() {
             name if name.starts_with("04") => 5_700_000,
             name if name.starts_with("05") => 1_050_000,

@@ -32,8 +32,9 @@ use crate::{
 };
 use tables::{ChunkValue, PackValue, index_error};
 
-/// Records in one pack closer than this are read in one request: reading the gap is cheaper than asking twice.
-pub(crate) const GAP_BYTES_MAX: u64 = 256 * 1024;
+/// Records in one pack closer than this are read in one request: reading the gap is cheaper than asking twice. A network share answers in
+/// about the time in which it delivers so much; rows that moved lie in chunks with gaps all over, and longer ones would double what is read.
+pub(crate) const GAP_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where one chunk, node or row directory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Backup in, snapshot out: the extents of a recipe as a stream of bytes.
 //!
 //! Chunks are fetched a window ahead: while one window of extents is written, the next one is read from its packs (near records in
-//! one request, packs in order) and decoded on all cores. A stretch of the recipe in which the pieces of one chunk lie far apart is put
-//! together in the order of the chunks instead ([`scattered`]).
+//! one request, packs in order) and decoded on all cores. What later windows need again is [`held`]. A stretch of the recipe in which the
+//! pieces of one chunk lie far apart is put together in the order of the chunks instead ([`scattered`]).
 
+mod held;
 mod scattered;
 
 use std::{
@@ -22,7 +23,7 @@ use vectar_repository::{
     format::{node::RecipeItem, record::BackupRecord},
 };
 
-use self::scattered::Spill;
+use self::{held::HeldChunks, scattered::Spill};
 use crate::{
     engine::Engine,
     error::Error,
@@ -45,8 +46,8 @@ const STRETCH_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Windows that were fetched and wait.
 const WINDOWS_AHEAD: usize = 1;
 
-/// Decoded chunks kept across windows, in bytes: framing is used piece by piece.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Decoded chunks kept across stretches, in bytes: framing is used piece by piece.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes that are handed to the target at once, at least: a recipe of rows has pieces of a few KiB, and to write each of them would cost more
 /// than to read it.
@@ -153,9 +154,12 @@ fn fetch_all(
             }
             continue;
         }
-        for extents in windows(stretch) {
+        let windows: Vec<_> = windows(stretch).collect();
+        let mut held = HeldChunks::of(&windows);
+        for (number, extents) in windows.into_iter().enumerate() {
             cancel.check()?;
-            let chunks = fetch_chunks(engine, reader, &chunks_of(&extents))?;
+            let chunks = fetch_missing(engine, reader, &extents, &held)?;
+            held.keep(number, &chunks);
             // Nobody listens any more: the writer has stopped and reports why.
             if fetched.send(Fetched::Window { extents, chunks }).is_err() {
                 return Ok(());
@@ -203,6 +207,20 @@ fn windows(stretch: Vec<RecipeItem>) -> impl Iterator<Item = Vec<RecipeItem>> {
 /// Bytes that an extent takes when it is written; a run of one byte takes none however long it is.
 fn memory_of(extent: &RecipeItem) -> u64 {
     if matches!(extent, RecipeItem::Fill { .. }) { 0 } else { extent.len() }
+}
+
+/// The chunks of a window: those at hand, and the others read.
+fn fetch_missing(
+    engine: &Engine,
+    reader: &ChunkReader<'_>,
+    extents: &[RecipeItem],
+    held: &HeldChunks,
+) -> Result<HashMap<ChunkId, Bytes>, RepositoryError> {
+    let mut ids = chunks_of(extents);
+    let mut chunks = held.at_hand(&ids);
+    ids.retain(|id| !chunks.contains_key(id));
+    chunks.extend(fetch_chunks(engine, reader, &ids)?);
+    Ok(chunks)
 }
 
 fn chunks_of(extents: &[RecipeItem]) -> Vec<ChunkId> {
