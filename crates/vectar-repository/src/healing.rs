@@ -8,7 +8,7 @@
 //! 2. If something is still lost, as a recipe node or a chunk that the hurt backup needs only in part, the backup gets the recipe of the
 //!    whole one: the same bytes, by length and SHA-256.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::collections::BTreeMap;
 
 use vectar_chunk::{CHUNK_BYTES_MAX, ChunkId, CodecHint, NodeId};
 
@@ -18,7 +18,7 @@ use crate::{
     index::IndexReader,
     ingest::{Ingest, Preparer},
     reader::{ChunkReader, check_depth},
-    recipe::{Placed, RecipeWalker},
+    recipe::read_range,
     repository::IndexedRepository,
 };
 
@@ -157,58 +157,10 @@ fn bytes_of(
         }
         if end > have {
             let offset = span.offset.saturating_add(have - u64::from(span.start));
-            append(&mut bytes, reader, whole, offset, (end - have) as usize)?;
+            bytes.resize(end as usize, 0);
+            // The two are of the same bytes, so the whole one has as many.
+            read_range(reader, &whole.root, whole.bytes, offset, &mut bytes[have as usize..])?;
         }
     }
     Ok(Some(bytes))
-}
-
-/// Appends `len` bytes of a backup from `offset` on, fewer at its end.
-fn append(
-    bytes: &mut Vec<u8>,
-    reader: &ChunkReader<'_>,
-    record: &BackupRecord,
-    offset: u64,
-    len: usize,
-) -> Result<(), RepositoryError> {
-    let wanted = bytes.len() + len;
-    for placed in RecipeWalker::new(reader, &record.root, record.bytes, offset)? {
-        let Placed { offset: begin, extent } = placed?;
-        let skip = offset.saturating_sub(begin);
-        if append_extent(bytes, reader, &extent, skip, wanted)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Appends the bytes of an extent behind the first `skip`, until there are `wanted`.
-fn append_extent(
-    bytes: &mut Vec<u8>,
-    reader: &ChunkReader<'_>,
-    extent: &RecipeItem,
-    skip: u64,
-    wanted: usize,
-) -> Result<ControlFlow<()>, RepositoryError> {
-    let take = (extent.len() - skip).min((wanted - bytes.len()) as u64) as usize;
-    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    match extent {
-        RecipeItem::Fill { byte, .. } => bytes.resize(bytes.len() + take, *byte),
-        RecipeItem::Inline(inline) => bytes.extend_from_slice(&inline[skip..skip + take]),
-        RecipeItem::Copy { chunk, start, .. } => {
-            let raw = reader.chunk(chunk)?;
-            let from = *start as usize + skip;
-            let piece = raw.get(from..from + take).ok_or_else(|| RepositoryError::RecipeInvalid {
-                reason: format!(
-                    "bytes {from} to {} of chunk {} are needed, it has {}",
-                    from + take,
-                    chunk.short(),
-                    raw.len()
-                ),
-            })?;
-            bytes.extend_from_slice(piece);
-        }
-        RecipeItem::Node { .. } => unreachable!("a walker enters nodes"),
-    }
-    Ok(if bytes.len() == wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
 }

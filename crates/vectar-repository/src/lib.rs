@@ -76,6 +76,8 @@ pub use format::ids::{BackupId, PackId, RepositoryId};
 pub use index::{CatchUpStats, ChunkIndex, ChunkLocation, IndexPlace};
 pub use ingest::{Committed, Ingest, PreparedRecord, Preparer, RecordDraft, Stored};
 pub use reader::{ChunkReader, ReadRun};
-pub use recipe::{INLINE_BYTES_MAX, ITEMS_INLINE_MAX, NodeSink, NodeWriter, Placed, RecipeWalker};
+pub use recipe::{
+    INLINE_BYTES_MAX, ITEMS_INLINE_MAX, NodeSink, NodeWriter, Placed, RecipeWalker, piece_of, read_range,
+};
 pub use records::{RecordList, UnreadableRecord};
 pub use repository::{IndexedRepository, InitOptions, Repository, StorageChange, StoredBytes, TOOL, durability_name};

@@ -7,6 +7,7 @@ use vectar_repository::{
         node::{NODE_DEPTH_MAX, RecipeItem},
         record::BackupRecord,
     },
+    piece_of,
 };
 use vectar_tar::{BodyHead, SplitOptions, SplitSink, Splitter};
 
@@ -14,7 +15,7 @@ use crate::{
     engine::Engine,
     error::Error,
     observer::{CancelToken, Observer},
-    rebuild::{Target, piece_of},
+    rebuild::Target,
 };
 
 /// Decoded chunks and nodes kept meanwhile, in bytes.

@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 
-use vectar_repository::{ChunkReader, Placed, RecipeWalker, RepositoryError, format::node::RecipeItem};
+use vectar_repository::{ChunkReader, Placed, RecipeWalker, RepositoryError, format::node::RecipeItem, piece_of};
 use vectar_tar::{CatalogueRow, ReadAt as _, RowRole};
 
 use super::Side;
-use crate::{error::Error, observer::CancelToken, rebuild::piece_of};
+use crate::{error::Error, observer::CancelToken};
 
 /// Bytes of each side that are read at once.
 const WINDOW_BYTES: usize = 256 * 1024;

@@ -21,6 +21,7 @@ use vectar_chunk::ChunkId;
 use vectar_repository::{
     ChunkReader, Placed, RecipeWalker, RepositoryError,
     format::{node::RecipeItem, record::BackupRecord},
+    piece_of,
 };
 
 use self::{held::HeldChunks, scattered::Spill};
@@ -324,22 +325,4 @@ impl Output<'_> {
         self.hasher.update(bytes);
         self.target.write(bytes)
     }
-}
-
-/// The bytes of a copy extent, checked against the chunk it names.
-pub(crate) fn piece_of<'b>(
-    chunk: &ChunkId,
-    bytes: &'b [u8],
-    start: u32,
-    len: u32,
-) -> Result<&'b [u8], RepositoryError> {
-    let start = start as usize;
-    bytes.get(start..start.saturating_add(len as usize)).ok_or_else(|| RepositoryError::RecipeInvalid {
-        reason: format!(
-            "bytes {start} to {} of chunk {}, which has {}",
-            start + len as usize,
-            chunk.short(),
-            bytes.len()
-        ),
-    })
 }

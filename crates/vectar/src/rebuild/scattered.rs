@@ -14,9 +14,9 @@ use std::{
 
 use rayon::prelude::*;
 use vectar_chunk::ChunkId;
-use vectar_repository::{ChunkReader, ReadRun, format::node::RecipeItem};
+use vectar_repository::{ChunkReader, ReadRun, format::node::RecipeItem, piece_of};
 
-use super::{WINDOW_BYTES, piece_of};
+use super::WINDOW_BYTES;
 use crate::{engine::Engine, error::Error, observer::CancelToken};
 
 /// A stretch is put together by chunks when, in the order of the snapshot, each would be needed in this many windows or more on average.
