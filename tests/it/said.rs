@@ -112,7 +112,7 @@ pub(crate) fn compare_payload(found: &Value, said: &Value) -> Verdict<()> {
 }
 
 /// Compares the vectors of a point, an unnamed one or all by name, and returns how many they are.
-fn compare_vectors(found: &Value, said: &Value) -> Verdict<u64> {
+pub(crate) fn compare_vectors(found: &Value, said: &Value) -> Verdict<u64> {
     let (Value::Object(found), Value::Object(said)) = (found, said) else {
         return if is_same_vector(found, said) { Ok(1) } else { same("vector", found, said).map(|()| 1) };
     };

@@ -1,6 +1,9 @@
 //! What to tell people about each error beside its own text: to which object, what is safe, what now.
 
-use vectar::{Error, QdrantErrorKind, RepositoryError};
+use vectar::{
+    Error, QdrantErrorKind, RepositoryError,
+    prepare::{Concern, ConcernLevel},
+};
 
 use crate::output::size_long;
 
@@ -82,6 +85,10 @@ pub(crate) fn on(error: &Error) -> Advice {
         | Error::PartialSnapshot { .. }
         | Error::CollectionNotFound { .. }
         | Error::ShardNotFound { .. }
+        | Error::PartUnclear { .. }
+        | Error::CollectionUnnamed { .. }
+        | Error::ShardUnnamed { .. }
+        | Error::PartDamaged { .. }
         | Error::FilterInvalid { .. } => on_inside(error),
         Error::OthersActive { .. } => Advice {
             objects: vec!["what it has just seen could be taken away from under it".to_owned()],
@@ -89,11 +96,40 @@ pub(crate) fn on(error: &Error) -> Advice {
                 .hint("run \"vectar prune\" with a grace: it works beside others, and finds out which ingests are dead")
                 .hint("wait until that client was quiet for a day, if there must be no grace")
         },
+        Error::Refused { .. } | Error::DirectoryTaken { .. } | Error::StageFull { .. } => on_prepare(error),
         Error::OptionInvalid { .. } => Advice::safe(NOTHING_CHANGED),
         Error::Cancelled => Advice::safe("nothing is half-published; what was written before is used by the next try"),
         Error::ThreadLost { .. } => {
             Advice::safe(NOTHING_STORED).hint("this is a defect of vectar; report it with what was being done")
         }
+        _ => Advice::default(),
+    }
+}
+
+/// The advice on a restore that was not prepared.
+fn on_prepare(error: &Error) -> Advice {
+    const NOTHING_STAGED: &str = "nothing was staged; the snapshots were only read";
+    match error {
+        Error::Refused { concerns } => {
+            let is_gap = |concern: &&Concern| concern.level == ConcernLevel::Gap;
+            let gap = concerns
+                .iter()
+                .any(|concern| is_gap(&concern))
+                .then(|| "add the snapshots of the missing nodes, or --allow-gaps to prepare what is there".to_owned());
+            Advice {
+                message: Some("the restore was not prepared".to_owned()),
+                objects: concerns.iter().map(|concern| format!("{}: {}", concern.text, concern.reason)).collect(),
+                ..Advice::safe(NOTHING_STAGED).hints(gap)
+            }
+        }
+        Error::DirectoryTaken { .. } => {
+            Advice::safe("the directory is as it was").hint("choose another --out; plans are never mixed")
+        }
+        Error::StageFull { free, needed, .. } => Advice {
+            message: Some("there is too little room for what is to be staged".to_owned()),
+            objects: vec![format!("free now:  {}", size_long(*free)), format!("needed:    {}", size_long(*needed))],
+            ..Advice::safe(NOTHING_STAGED).hint("make room, or choose an --out on another disk")
+        },
         _ => Advice::default(),
     }
 }
@@ -127,6 +163,15 @@ fn on_inside(error: &Error) -> Advice {
             objects: known.iter().map(|shard| format!("there is shard {shard}")).collect(),
             ..Advice::safe(ONLY_READ).hint("write one of these behind --shard; other nodes have the other shards")
         },
+        Error::PartUnclear { known, .. } => Advice {
+            objects: known.iter().map(|name| format!("there is {name}")).collect(),
+            ..Advice::safe("nothing was written").hint("write one of these behind --collection")
+        },
+        Error::PartDamaged { .. } => Advice::safe("no file was left behind; the snapshot was only read")
+            .hint("run \"vectar verify --deep\" on the snapshot: that lists everything that is wrong")
+            .hint("take another backup of the same collection or shard: \"vectar list\" shows them"),
+        Error::CollectionUnnamed { .. } | Error::ShardUnnamed { .. } => Advice::safe("nothing was written")
+            .hint("call the file as Qdrant does, NAME-shard-7-2026-11-20-16-24-27.snapshot, or store it with \"vectar ingest --collection NAME\""),
         Error::FilterInvalid { source } if source.kind() == QdrantErrorKind::Unsupported => {
             Advice::safe("no point was listed: an answer could differ from the server's")
                 .hint("leave that condition out, and look for the words in what is listed")

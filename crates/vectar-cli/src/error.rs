@@ -92,6 +92,8 @@ impl From<vectar::Error> for CliError {
         let exit_code = match &error {
             vectar::Error::OptionInvalid { .. } => ExitCode::Usage,
             vectar::Error::FilterInvalid { source } if source.kind() == QdrantErrorKind::FixInput => ExitCode::Usage,
+            vectar::Error::PartDamaged { .. } => ExitCode::Damage,
+            vectar::Error::PartUnclear { .. } => ExitCode::Usage,
             _ => error.kind().into(),
         };
         let message = advice.message.unwrap_or_else(|| error.to_string());

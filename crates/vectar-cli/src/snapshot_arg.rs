@@ -35,7 +35,7 @@ impl NamedSnapshot {
         }
         let repository = context.repository()?;
         let records = context.records(&repository)?;
-        match backup_or_file(name, &records.backups, filter)? {
+        match find_in(name, &records.backups, filter)? {
             Named::File(path) => Ok(Self::File(path)),
             Named::Backup(record) => {
                 Ok(Self::Backup { engine: Box::new(context.engine_of(&repository)?), record: Box::new(record.clone()) })
@@ -72,6 +72,19 @@ impl NamedSnapshot {
             Self::File(path) => format!("file {}", path.display()),
             Self::Backup { record, .. } => format!("backup {} ({})", record.id.short(), record.subject.name),
         }
+    }
+}
+
+/// Finds what `name` means. The record of a full snapshot does not say which shards its collections have: with a shard wanted of it, only
+/// looking inside tells.
+fn find_in<'r>(name: &str, backups: &'r [BackupRecord], filter: &Filter) -> Result<Named<'r>, vectar::Error> {
+    let any_shard = Filter { shard: None, ..filter.clone() };
+    let is_full = |found: &Named<'_>| matches!(found, Named::Backup(record) if record.subject.kind == "full");
+    match backup_or_file(name, backups, filter) {
+        Err(error @ vectar::Error::BackupNotFound { .. }) if filter.shard.is_some() => {
+            backup_or_file(name, backups, &any_shard).ok().filter(is_full).ok_or(error)
+        }
+        found => found,
     }
 }
 

@@ -54,6 +54,15 @@ impl<'e> Content<'e> {
         }
     }
 
+    /// The record of a backup; `None` for a file.
+    #[must_use]
+    pub fn record(&self) -> Option<&BackupRecord> {
+        match self {
+            Self::File(_) => None,
+            Self::Backup(backup) => Some(backup.record()),
+        }
+    }
+
     /// Lists every entry of every level, by reading headers only.
     ///
     /// # Errors

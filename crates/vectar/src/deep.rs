@@ -4,7 +4,7 @@ use vectar_qdrant::{Finding, FindingLevel, Findings, SnapshotOutline, audit::aud
 use vectar_tar::{Anomaly, Catalogue, Severity};
 
 use crate::{
-    content::{Content, name_parts, subject_of},
+    content::Content,
     error::Error,
     inside::Inside,
     observer::{CancelToken, Observer},
@@ -20,11 +20,7 @@ use crate::{
 /// The source or the repository failed.
 pub fn outline_deep(content: &Content<'_>) -> Result<(SnapshotOutline, Catalogue), Error> {
     let inside = Inside::open(content)?;
-    let mut outline = inside.outline().clone();
-    outline.look_inside(&inside.files());
-    content.check_failure()?;
-    name_parts(&mut outline, &subject_of(content, inside.outline()));
-    Ok((outline, inside.into_catalogue()))
+    Ok((inside.deep_outline()?, inside.into_catalogue()))
 }
 
 /// Checks whether a snapshot will restore, by value. What its tar structure shows comes first, then what its files say.

@@ -212,6 +212,60 @@ pub enum Error {
         /// Numbers that are there.
         known: Vec<u32>,
     },
+    /// Several parts of a snapshot could be meant.
+    #[error("{snapshot} holds several collections, and none was chosen")]
+    PartUnclear {
+        /// The snapshot.
+        snapshot: String,
+        /// Collections that are there.
+        known: Vec<String>,
+    },
+    /// Nobody knows what the collection of a snapshot is called.
+    #[error("nothing says what the collection in {what} of {snapshot} is called")]
+    CollectionUnnamed {
+        /// The snapshot.
+        snapshot: String,
+        /// The file in it, or the snapshot.
+        what: String,
+    },
+    /// Nobody knows which shard a snapshot is of.
+    #[error("nothing says which shard {snapshot} is of")]
+    ShardUnnamed {
+        /// The snapshot.
+        snapshot: String,
+    },
+    /// What was found makes a restore as it was asked for impossible or incomplete.
+    #[error("the restore was not prepared: {}", concerns.first().map_or("", |concern| concern.text.as_str()))]
+    Refused {
+        /// Everything that is in the way, the gravest first; never empty.
+        concerns: Vec<crate::prepare::Concern>,
+    },
+    /// The directory for what is prepared is not empty.
+    #[error("{} is not empty", path.display())]
+    DirectoryTaken {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is too little room for what is to be staged.
+    #[error("{} has {free} bytes free, and what is to be staged takes {needed}", path.display())]
+    StageFull {
+        /// Where it was to go.
+        path: PathBuf,
+        /// Bytes free there.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
+    /// A part of a snapshot cannot be taken out of it, because it is not all there.
+    #[error("{part} of {snapshot} is damaged: {finding}")]
+    PartDamaged {
+        /// What was to be taken out.
+        part: String,
+        /// The snapshot.
+        snapshot: String,
+        /// The first damage.
+        finding: String,
+    },
     /// Nothing in a file looks like a snapshot of Qdrant.
     #[error("{name} is no Qdrant snapshot that vectar knows")]
     NoSnapshot {
@@ -302,11 +356,17 @@ impl Error {
             | Self::PackAmbiguous { .. }
             | Self::NotReadable { .. }
             | Self::NoSnapshot { .. }
+            | Self::PartUnclear { .. }
+            | Self::PartDamaged { .. }
+            | Self::CollectionUnnamed { .. }
+            | Self::ShardUnnamed { .. }
+            | Self::Refused { .. }
+            | Self::DirectoryTaken { .. }
             | Self::PartialSnapshot { .. }
             | Self::FilterInvalid { .. }
             | Self::OptionInvalid { .. } => ErrorKind::FixInput,
             Self::OthersActive { .. } => ErrorKind::Retry,
-            Self::KeepFree { .. } => ErrorKind::NoSpace,
+            Self::KeepFree { .. } | Self::StageFull { .. } => ErrorKind::NoSpace,
             Self::RebuiltWrong { .. } => ErrorKind::RepositoryDamaged,
             Self::BackupNotFound { .. }
             | Self::EntryNotFound { .. }

@@ -64,10 +64,28 @@ impl<'c, 'e> Inside<'c, 'e> {
         &self.named
     }
 
+    /// Whether any name is as good for the only collection: nobody knows its own.
+    pub(crate) fn takes_any_name(&self) -> bool {
+        self.is_name_guessed
+    }
+
     /// Gives the list back.
     #[must_use]
     pub fn into_catalogue(self) -> Catalogue {
         self.catalogue
+    }
+
+    /// As [`named_outline`](Self::named_outline), with live points and the other figures that stand in the stores of segments and in WALs.
+    /// What cannot be read is listed in the outline.
+    ///
+    /// # Errors
+    /// The repository's own, when it is its fault that something could not be read.
+    pub fn deep_outline(&self) -> Result<SnapshotOutline, Error> {
+        let mut outline = self.outline.clone();
+        outline.look_inside(&self.files());
+        self.content.check_failure()?;
+        name_parts(&mut outline, &subject_of(self.content, &self.outline));
+        Ok(outline)
     }
 
     /// The files by what they belong to.

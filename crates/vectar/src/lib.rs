@@ -34,7 +34,9 @@ mod observer;
 mod place;
 
 // In and out.
+pub mod extract;
 pub mod ingest;
+pub mod prepare;
 mod rebuild;
 mod restore;
 pub mod source;

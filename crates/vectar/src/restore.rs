@@ -170,13 +170,13 @@ fn stream_failed(source: io::Error) -> Error {
 ///
 /// Its name is random and does not depend on the target's: nobody can lay a link there beforehand, and it is never too long.
 #[derive(Debug)]
-struct TemporaryFile {
+pub(crate) struct TemporaryFile {
     file: File,
     path: TempPath,
 }
 
 impl TemporaryFile {
-    fn create(target: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(target: &Path) -> Result<Self, Error> {
         if target.file_name().is_none() {
             return Err(target_failed("write", target)(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -193,7 +193,7 @@ impl TemporaryFile {
         Ok(Self { file, path })
     }
 
-    fn publish(self, target: &Path, force: bool) -> Result<(), Error> {
+    pub(crate) fn publish(self, target: &Path, force: bool) -> Result<(), Error> {
         self.file.sync_all().map_err(target_failed("make durable", &self.path))?;
         check_free(target, force)?;
         // What is left under the temporary name goes away with `self`.
@@ -213,7 +213,7 @@ impl Target for TemporaryFile {
 }
 
 /// Refuses a name that is taken. With `force` a file or a link may be replaced; a device or a directory never is.
-fn check_free(path: &Path, force: bool) -> Result<(), Error> {
+pub(crate) fn check_free(path: &Path, force: bool) -> Result<(), Error> {
     match path.symlink_metadata() {
         // Nothing is there; if the path itself is at fault, creating a file beside it says so.
         Err(_) => Ok(()),
@@ -246,7 +246,7 @@ fn give_name(temporary: &Path, target: &Path, force: bool) -> Result<(), Error> 
 }
 
 #[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
-fn sync_directory(path: &Path) -> Result<(), Error> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     match File::open(directory).and_then(|directory| directory.sync_all()) {
         Ok(()) => Ok(()),

@@ -94,7 +94,7 @@ pub fn verify_file(path: &Path, observer: &dyn Observer, cancel: &CancelToken) -
 }
 
 /// A sink that keeps nothing: the splitter itself notes what is odd.
-struct Forget;
+pub(crate) struct Forget;
 
 impl SplitSink for Forget {
     type Error = Error;

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 mod entry;
 pub(crate) mod explain;
+pub(crate) mod extract;
 pub(crate) mod find;
 mod find_points;
 mod finding;
@@ -24,6 +25,7 @@ pub(crate) mod log;
 pub(crate) mod ls;
 mod point_arguments;
 pub(crate) mod points;
+pub(crate) mod prepare;
 pub(crate) mod prune;
 pub(crate) mod repair;
 mod repair_backups;
@@ -54,6 +56,8 @@ pub(crate) fn run(command: &Command, context: &Context<'_>) -> Result<ExitCode, 
         Command::List(args) => list::run(args, context),
         Command::Show(args) => show::run(args, context),
         Command::Restore(args) => restore::run(args, context),
+        Command::Extract(args) => extract::run(args, context),
+        Command::Prepare(args) => prepare::run(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::Ls(args) => ls::run(args, context),
         Command::Cat(args) => cat::run(args, context),

@@ -9,6 +9,9 @@ fn what_each_command_ends_with() {
     let environment = TestEnvironment::with_backups();
     let whole = environment.snapshot("notes", "00-base", "cut/whole.snapshot");
     environment.write("cut/cut.snapshot", &whole[..500_000]);
+    crate::prepare::two_nodes(&environment);
+    let one_node = environment.path("nodes/catalog-11-2026-11-20-16-24-27.snapshot");
+    fs::rename(one_node, environment.path("catalog-11-2026-11-20-16-24-27.snapshot")).unwrap();
     for (code, arguments) in [
         (0, "list"),
         (0, "verify notes@latest"),
@@ -38,6 +41,20 @@ fn what_each_command_ends_with() {
         (3, "ls cut/cut.snapshot"),
         (3, "inspect cut/cut.snapshot"),
         (4, "verify cut/cut.snapshot"),
+        (0, "extract full.snapshot --collection catalog --shard 1 -o shard.snapshot"),
+        (0, "prepare notes@latest --for single -n"),
+        // The record of a full snapshot does not say which shards it holds.
+        (0, "points full.snapshot --collection catalog --shard 1 --count"),
+        (1, "points full.snapshot --collection catalog --shard 7 --count"),
+        (1, "extract full.snapshot --collection catalog --shard 2 -o shard-2.snapshot"),
+        (1, "prepare --from nodes --for single -n"),
+        (1, "prepare notes@latest --for single -n --to 1.7.0"),
+        (2, "extract full.snapshot -o all.snapshot"),
+        (2, "prepare notes@latest --for single"),
+        (2, "prepare notes@latest --for nowhere -n"),
+        (3, "prepare --from nodes --for single -n --allow-gaps"),
+        (4, "extract cut/cut.snapshot -o all.snapshot"),
+        (4, "prepare --from cut/cut.snapshot --for single -n"),
         (10, "-r nowhere list"),
     ] {
         let arguments: Vec<&str> = arguments.split(' ').collect();

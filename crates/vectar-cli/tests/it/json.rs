@@ -28,6 +28,11 @@ const COMMANDS: &[&str] = &[
     "ls full.snapshot",
     "cat full.snapshot config.json -o config.json",
     "find config.json",
+    "extract full.snapshot --collection catalog --shard 1 -o shard.snapshot",
+    "prepare full.snapshot --for a=http://n1:6333 -n --alias live=notes",
+    "prepare full.snapshot --for target.json --by start --out prepared",
+    "prepare --from nodes --for http://n1,http://n2 -n --location http://backup/s",
+    "prepare --from keys --for http://n1,http://n2 -n",
     "stats",
     "compat full.snapshot --to 1.18.3",
     "compat --to 1.13.4",
@@ -147,6 +152,9 @@ fn emitted() -> Fields {
     let whole = environment.snapshot("notes", "00-base", "cut.snapshot");
     environment.write("cut.snapshot", &whole[..500_000]);
     environment.write("cut.snapshot.checksum", "0".repeat(64));
+    crate::prepare::two_nodes(&environment);
+    crate::prepare::with_keys(&environment);
+    environment.write("target.json", r#"{"nodes":[{"url":"http://n1:6333","free_bytes":5000}]}"#);
     let mut fields = Fields::new();
     let run = |command: &&str, fields: &mut Fields| {
         collect(&environment, &command.split(' ').collect::<Vec<_>>(), fields);
