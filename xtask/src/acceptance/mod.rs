@@ -8,6 +8,7 @@
 
 mod claim;
 mod deep;
+mod extract;
 mod generations;
 mod measured;
 mod rows;
@@ -53,6 +54,8 @@ pub(crate) enum Part {
     Records,
     /// Points of snapshots of 2 GiB
     Deep,
+    /// One shard out of a collection of 2 GiB
+    Extract,
     /// Thirty snapshots of a collection whose rows move
     Generations,
     /// Prune and check
@@ -97,6 +100,7 @@ fn measure_all(programs: &Programs, work: &Path, parts: &[Part]) -> Result<Vec<C
                 numbers: scene("deep-numbers")?,
                 unordered: scene("deep-unordered")?,
             })?,
+            Part::Extract => extract::measure_extract(&scene("extract")?, &scene("extract-alone")?)?,
             Part::Generations => generations::measure_generations(&GenerationScenes {
                 shared: scene("generations-shared")?,
                 whole: scene("generations-whole")?,
