@@ -26,6 +26,7 @@ mod interruption;
 mod looking;
 mod memory;
 mod oddities;
+mod planes;
 mod point_changes;
 mod points;
 mod preparing;

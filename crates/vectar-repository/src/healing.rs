@@ -128,7 +128,7 @@ impl Lost {
         }
         let reader = ChunkReader::new(repository, CACHE_BYTES);
         let mut ingest = Ingest::begin(repository, ZSTD_LEVEL)?;
-        let mut preparer = Preparer::new(ZSTD_LEVEL)?;
+        let mut preparer = Preparer::for_repository(repository.config(), ZSTD_LEVEL)?;
         for (chunk, mut spans) in self.chunks {
             spans.sort_unstable();
             let Some(bytes) = bytes_of(&spans, &reader, whole)? else { continue };

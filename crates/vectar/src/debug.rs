@@ -122,6 +122,7 @@ pub fn codec_name(codec: u8) -> String {
     match CodecId::new(codec) {
         CodecId::RAW => "raw".to_owned(),
         CodecId::ZSTD => "zstd".to_owned(),
+        CodecId::PLANES => "planes".to_owned(),
         _ => format!("codec {codec}"),
     }
 }

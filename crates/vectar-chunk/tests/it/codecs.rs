@@ -5,7 +5,8 @@ use vectar_chunk::{CHUNK_BYTES_MAX, ChunkError, CodecHint, CodecId, Decoder, Enc
 
 use crate::noise::{noise, patchy};
 
-const HINTS: [CodecHint; 4] = [CodecHint::Structured, CodecHint::Floats, CodecHint::Unknown, CodecHint::Incompressible];
+const HINTS: [CodecHint; 5] =
+    [CodecHint::Structured, CodecHint::Floats, CodecHint::Log, CodecHint::Unknown, CodecHint::Incompressible];
 
 fn zstd_frame(raw: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(raw, 3).expect("zstd compresses anything")
@@ -30,7 +31,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_never_panic(codec in 0_u8..3, encoded: Vec<u8>, raw_bytes in 0_usize..1000) {
+    fn arbitrary_bytes_never_panic(codec in 0_u8..4, encoded: Vec<u8>, raw_bytes in 0_usize..1000) {
         if let Ok(raw) = decode(CodecId::new(codec), &encoded, raw_bytes) {
             prop_assert_eq!(raw.len(), raw_bytes);
         }
@@ -65,7 +66,7 @@ fn one_encoder_and_decoder_serve_many_chunks() {
 fn codecs_are_chosen_by_what_they_save() {
     let mut encoder = Encoder::new(3).expect("a level of zstd");
     let text = b"all work and no play ".repeat(1000);
-    for hint in [CodecHint::Structured, CodecHint::Floats, CodecHint::Unknown] {
+    for hint in [CodecHint::Structured, CodecHint::Floats, CodecHint::Log, CodecHint::Unknown] {
         let encoded = encoder.encode(&text, hint);
         assert_eq!(encoded.codec, CodecId::ZSTD);
         assert!(encoded.bytes.len() < 200);
@@ -151,6 +152,7 @@ fn a_frame_that_lies_about_its_size_is_refused() {
 fn unknown_codecs_and_levels_are_refused() {
     let error = decode(CodecId::new(7), b"", 0).expect_err("no such codec");
     assert_eq!(error.kind(), ErrorKind::NewerFormat);
-    assert!(CodecId::RAW.is_known() && CodecId::ZSTD.is_known() && !CodecId::new(2).is_known());
+    assert!([CodecId::RAW, CodecId::ZSTD, CodecId::PLANES].iter().all(|codec| codec.is_known()));
+    assert!(!CodecId::new(3).is_known());
     assert!(matches!(Encoder::new(1000), Err(ChunkError::LevelInvalid { .. })));
 }

@@ -8,4 +8,5 @@ mod golden;
 mod ids;
 mod noise;
 mod parameters;
+mod planes;
 mod records;

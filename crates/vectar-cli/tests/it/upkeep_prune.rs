@@ -46,7 +46,7 @@ fn marks_first_and_removes_after_the_grace() {
         expect![[r#"
             freed now  <size>, 0 packs
             freed after the grace  <size> (<size>), at <now>
-            packs to mark  2 unused, 0 wasteful, 0 small
+            packs to mark  2 unused, 1 wasteful, 0 small
             rewritten  <size>
             needed  <size> (<size>)
             unused, left as it is  <size> (<size>)
@@ -62,13 +62,13 @@ fn marks_first_and_removes_after_the_grace() {
         expect![[r#"
             freed now  <size>, 0 packs
             freed after the grace  <size> (<size>), at <now>
-            packs to mark  2 unused, 0 wasteful, 0 small
+            packs to mark  2 unused, 1 wasteful, 0 small
             rewritten  <size>
             needed  <size> (<size>)
             unused, left as it is  <size> (<size>)
             unused inside chunks  <size> (<size>)
             gone for good  3 forgotten backups
-            removed 0 packs, <size>; marked 2 packs, <size>; wrote <size>
+            removed 0 packs, <size>; marked 3 packs, <size>; wrote <size>
             --- exit 0
         "#]],
     );
@@ -91,14 +91,14 @@ fn marks_first_and_removes_after_the_grace() {
         &environment,
         "prune --grace 0s",
         expect![[r#"
-            freed now  <size> (<size>), 2 packs
+            freed now  <size> (<size>), 3 packs
             freed after the grace  <size>
             packs to mark  0 unused, 0 wasteful, 0 small
             rewritten  <size>
             needed  <size> (<size>)
             unused, left as it is  <size> (<size>)
             unused inside chunks  <size> (<size>)
-            removed 2 packs, <size>; marked 0 packs, <size>; wrote <size>
+            removed 3 packs, <size>; marked 0 packs, <size>; wrote <size>
             --- exit 0
         "#]],
     );
@@ -207,7 +207,7 @@ fn without_grace_when_nobody_else_is_there() {
         "prune --unsafe-no-grace -n",
         expect![[r#"
             freed now  <size> (<size>)
-            packs to remove  0 marked before, 2 unused, 0 wasteful, 0 small
+            packs to remove  0 marked before, 2 unused, 1 wasteful, 0 small
             rewritten  <size>
             needed  <size> (<size>)
             unused, left as it is  <size> (<size>)
@@ -221,13 +221,13 @@ fn without_grace_when_nobody_else_is_there() {
         "prune --unsafe-no-grace",
         expect![[r#"
             freed now  <size> (<size>)
-            packs to remove  0 marked before, 2 unused, 0 wasteful, 0 small
+            packs to remove  0 marked before, 2 unused, 1 wasteful, 0 small
             rewritten  <size>
             needed  <size> (<size>)
             unused, left as it is  <size> (<size>)
             unused inside chunks  <size> (<size>)
             gone for good  3 forgotten backups
-            removed 2 packs, <size>; marked 2 packs, <size>; wrote <size>
+            removed 3 packs, <size>; marked 3 packs, <size>; wrote <size>
             --- exit 0
         "#]],
     );

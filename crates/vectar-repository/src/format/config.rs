@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use vectar_chunk::{CutParameters, IdKey};
+use vectar_chunk::{CutParameters, IdKey, PLANES_FEATURE};
 
 use super::{FORMAT_VERSION, FormatError, frame, frame::FrameKind, ids::RepositoryId, unknown_features};
 
@@ -165,6 +165,12 @@ impl Config {
         }
         self.cut_parameters()?;
         self.id_key().map(|_| ())
+    }
+
+    /// Whether chunks may be coded as planes: every reader and writer of the repository is known to have the codec.
+    #[must_use]
+    pub fn allows_planes(&self) -> bool {
+        self.required_features.iter().any(|feature| feature == PLANES_FEATURE)
     }
 
     /// The parameters of all cutters.

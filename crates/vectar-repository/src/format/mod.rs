@@ -32,9 +32,9 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// Features this code understands. A repository or a backup record that requires any other one is refused by name.
 ///
-/// Reserved names that later versions will add: `rows-1` (row directories), `encryption-1`, `parity-1`, `codec-planes-1`.
-/// None of them is needed to read what this version writes.
-pub const KNOWN_FEATURES: &[&str] = &[];
+/// Reserved names that later versions will add: `rows-1` (row directories), `encryption-1`, `parity-1`. None of them is needed to read
+/// what this version writes.
+pub const KNOWN_FEATURES: &[&str] = &[vectar_chunk::PLANES_FEATURE];
 
 /// What was wrong with the bytes of one object or one part of it.
 ///

@@ -118,7 +118,7 @@ impl<'r> Ingest<'r> {
         Ok(Self {
             repository,
             view: repository.index().reader()?,
-            preparer: Preparer::new(zstd_level)?,
+            preparer: Preparer::for_repository(repository.config(), zstd_level)?,
             nonce,
             started_at: repository.environment.now(),
             data: builder(PackKind::Data),
@@ -167,7 +167,7 @@ impl<'r> Ingest<'r> {
         }
     }
 
-    /// Stores a record unless it is there already.
+    /// Stores a record unless it is there already. One of another repository, coded as this one may hold none, is coded anew.
     ///
     /// # Errors
     /// The index failed, or the storage refused an earlier pack.
@@ -175,6 +175,7 @@ impl<'r> Ingest<'r> {
         if self.rely_on_id(&record.head.id)? == Stored::Known {
             return Ok(Stored::Known);
         }
+        let record = self.preparer.adapt(self.repository.config(), record)?;
         self.append(record)?;
         Ok(Stored::New)
     }

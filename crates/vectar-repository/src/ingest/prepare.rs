@@ -1,11 +1,14 @@
 //! From raw bytes to a record that may be stored: identified, encoded, and decoded once more to prove it.
 
 use bytes::Bytes;
-use vectar_chunk::{ChunkId, CodecHint, Decoder, Encoder, NodeId};
+use vectar_chunk::{ChunkId, CodecHint, CodecId, Decoder, Encoder, NodeId};
 
 use crate::{
     error::RepositoryError,
-    format::pack::{RecordHead, RecordKind},
+    format::{
+        config::Config,
+        pack::{RecordHead, RecordKind},
+    },
 };
 
 /// An encoded chunk or node that was decoded once after encoding and found equal.
@@ -39,12 +42,37 @@ pub struct Preparer {
 }
 
 impl Preparer {
-    /// Sets up the codecs at a zstd level.
+    /// Sets up the codecs that every repository may hold, at a zstd level.
     ///
     /// # Errors
     /// [`RepositoryError::Chunk`] when the level does not exist.
     pub fn new(zstd_level: i32) -> Result<Self, RepositoryError> {
         Ok(Self { encoder: Encoder::new(zstd_level)?, decoder: Decoder::new()? })
+    }
+
+    /// Sets up the codecs that the repository of this config may hold, at a zstd level.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_repository(config: &Config, zstd_level: i32) -> Result<Self, RepositoryError> {
+        match config.allows_planes() {
+            true => Ok(Self { encoder: Encoder::with_planes(zstd_level)?, decoder: Decoder::new()? }),
+            false => Self::new(zstd_level),
+        }
+    }
+
+    /// Takes a record of another repository over in a codec that this one may hold.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Chunk`] when the record does not decode.
+    pub(crate) fn adapt(&mut self, config: &Config, record: PreparedRecord) -> Result<PreparedRecord, RepositoryError> {
+        let RecordHead { kind, codec, label, raw_len, id, .. } = record.head;
+        let codec = CodecId::new(codec);
+        if codec != CodecId::PLANES || config.allows_planes() {
+            return Ok(record);
+        }
+        let raw = self.decoder.decode(codec, &record.stored, raw_len as usize)?;
+        self.prepare(kind, id, &raw, label, CodecHint::Unknown)
     }
 
     /// Prepares a data chunk whose id the caller computed from these very bytes.
@@ -85,7 +113,7 @@ impl Preparer {
         let encoded = self.encoder.encode(raw, hint);
         // A codec that is wrong once in a billion chunks is caught here, while the bytes are still at hand.
         let proven = match encoded.codec {
-            vectar_chunk::CodecId::RAW => true,
+            CodecId::RAW => true,
             codec => self.decoder.decode(codec, &encoded.bytes, raw.len()).is_ok_and(|decoded| decoded == raw),
         };
         let encoded = if proven { encoded } else { self.encoder.encode(raw, CodecHint::Incompressible) };

@@ -95,7 +95,7 @@ impl Rerecording {
             reader: &reader,
             view: repository.index().reader()?,
             ingest: Ingest::begin(repository, ZSTD_LEVEL)?,
-            preparer: Preparer::new(ZSTD_LEVEL)?,
+            preparer: Preparer::for_repository(repository.config(), ZSTD_LEVEL)?,
             decoder: Decoder::new()?,
             nodes: HashMap::new(),
             parts: HashMap::new(),
@@ -235,7 +235,11 @@ impl Rewriter<'_, '_> {
         let part = Part { chunk: key.chunk_id(&bytes), mask, source_len: record.head.raw_len };
         part.prove(&raw, &bytes)?;
         // What shrank as a whole shrinks in part; the rest is not tried again.
-        let hint = if codec == CodecId::RAW { CodecHint::Incompressible } else { CodecHint::Structured };
+        let hint = match codec {
+            CodecId::RAW => CodecHint::Incompressible,
+            CodecId::ZSTD => CodecHint::Structured,
+            _ => CodecHint::Unknown,
+        };
         self.ingest.add(self.preparer.chunk(&part.chunk, &bytes, record.head.label, hint)?)?;
         self.parts.insert(*chunk, part);
         Ok(Some(part))

@@ -8,7 +8,7 @@ use vectar_chunk::{BodyDigest, ChunkId, CutParameters, NodeId};
 use vectar_repository::{
     BackupId, InitOptions, PackId, RepositoryId,
     format::{
-        FORMAT_VERSION, FormatError,
+        FORMAT_VERSION, FormatError, KNOWN_FEATURES,
         annotation::{Annotation, Change},
         config::{Config, NodeCut, StorageNote},
         event::{Event, Proof},
@@ -180,7 +180,7 @@ fn config() -> impl Strategy<Value = Config> {
         |(id, key, (min_bytes, avg_bytes, max_bytes), pack_bytes, created_at, text, network)| Config {
             metadata_copies: 1 + u32::from(network),
             format: FORMAT_VERSION,
-            required_features: Vec::new(),
+            required_features: KNOWN_FEATURES.iter().filter(|_| network).map(|&feature| feature.to_owned()).collect(),
             repository_id: RepositoryId::from_bytes(id),
             id_key: PackId::from_bytes(key).to_string(),
             encryption: "none".to_owned(),

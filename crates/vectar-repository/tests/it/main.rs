@@ -17,6 +17,7 @@ mod index;
 mod messages;
 mod musts;
 mod newer;
+mod planes;
 mod prunes;
 mod rerecording;
 mod scene;

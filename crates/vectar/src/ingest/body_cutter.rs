@@ -97,6 +97,7 @@ fn rule_of(label: &BodyLabel, cut: &CutParameters) -> CutRule {
 pub(super) fn codec_hint(label: &BodyLabel) -> CodecHint {
     match (label.layout, label.class) {
         (BodyLayout::Rows { element: Element::F32 | Element::F16, .. }, _) => CodecHint::Floats,
+        (BodyLayout::Log, _) => CodecHint::Log,
         (_, Class::DenseRows | Class::Unknown) => CodecHint::Unknown,
         _ => CodecHint::Structured,
     }

@@ -3,6 +3,7 @@
 mod assembler;
 mod batch;
 mod body_cutter;
+mod compression;
 mod digest_lane;
 mod dissector;
 mod pipeline;
@@ -22,8 +23,11 @@ use vectar_tar::{
     Anomalies, AnomalyKind, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, SplitOptions, TarError, catalogue,
 };
 
+pub use compression::Compression;
 pub(crate) use dissector::{body_path, body_size};
 pub(crate) use subject::describe_file;
+
+use worker::Workers;
 
 use crate::{
     engine::Engine,
@@ -59,6 +63,8 @@ pub struct IngestOptions {
     pub dry_run: bool,
     /// How rows are shared with earlier backups.
     pub rows: RowSharing,
+    /// How hard new chunks are made small.
+    pub compression: Compression,
 }
 
 /// How rows that an optimizer moved are found again in earlier backups.
@@ -129,8 +135,10 @@ pub fn ingest(
     let rows = open_rows(engine, &source, &look, options, known)?;
     let begin = if options.dry_run { Ingest::rehearse } else { Ingest::begin };
     let view = engine.repository().index().reader()?;
-    let ingest = begin(engine.repository(), engine.zstd_level())?;
-    let piped = pipeline::run(engine, &mut source, look.classifier, rows, (view, ingest), observer, cancel)?;
+    let level = options.compression.zstd_level();
+    let workers = Workers::new(engine.repository(), view, level);
+    let ingest = begin(engine.repository(), level)?;
+    let piped = pipeline::run(engine, &mut source, look.classifier, rows, (workers, ingest), observer, cancel)?;
     cancel.check()?;
     let sha256 = hex(&piped.sha256);
     if let Source::File(file) = &source {

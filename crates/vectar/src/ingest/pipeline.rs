@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use vectar_qdrant::Classifier;
-use vectar_repository::{ChunkReader, Ingest, RepositoryError, index::IndexReader};
+use vectar_repository::{ChunkReader, Ingest, RepositoryError};
 use vectar_tar::{SplitOptions, SplitSummary, Splitter};
 
 use super::{
@@ -48,20 +48,19 @@ pub(super) struct Piped<'r> {
 
 /// Sends every byte of `source` through the stages into `ingest`.
 ///
-/// `view` must not be younger than the one that `ingest` has: what a worker finds there the ingest must find too, because a chunk that
-/// is known is not kept.
+/// The view of `workers` must not be younger than the one that `ingest` has: what a worker finds there the ingest must find too, because a
+/// chunk that is known is not kept.
 pub(super) fn run<'r>(
     engine: &'r Engine,
     source: &mut Source,
     classifier: Classifier,
     rows: Option<RowIndexes<'r>>,
-    (view, ingest): (IndexReader<'r>, Ingest<'r>),
+    (workers, ingest): (Workers<'r>, Ingest<'r>),
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Piped<'r>, Error> {
     let repository = engine.repository();
     let reader = ChunkReader::new(repository, NODE_CACHE_BYTES);
-    let workers = Workers::new(repository.id_key(), view, engine.zstd_level());
     let total = source.len();
     let in_flight = (engine.threads() + 2).min(IN_FLIGHT_BATCHES_MAX);
     std::thread::scope(|threads| {

@@ -2,9 +2,9 @@
 
 use std::sync::Mutex;
 
-use vectar_chunk::{ChunkId, CodecHint, IdKey, fill_byte};
+use vectar_chunk::{ChunkId, CodecHint, fill_byte};
 use vectar_qdrant::Class;
-use vectar_repository::{PreparedRecord, Preparer, RepositoryError, index::IndexReader};
+use vectar_repository::{PreparedRecord, Preparer, Repository, RepositoryError, index::IndexReader};
 
 use super::batch::{Batch, Step};
 
@@ -45,7 +45,7 @@ pub(super) enum Outcome {
 
 /// What all workers share.
 pub(super) struct Workers<'w> {
-    key: &'w IdKey,
+    repository: &'w Repository,
     view: IndexReader<'w>,
     zstd_level: i32,
     /// Codec contexts that are not in use; there are never more than threads.
@@ -53,8 +53,8 @@ pub(super) struct Workers<'w> {
 }
 
 impl<'w> Workers<'w> {
-    pub(super) fn new(key: &'w IdKey, view: IndexReader<'w>, zstd_level: i32) -> Self {
-        Self { key, view, zstd_level, preparers: Mutex::default() }
+    pub(super) fn new(repository: &'w Repository, view: IndexReader<'w>, zstd_level: i32) -> Self {
+        Self { repository, view, zstd_level, preparers: Mutex::default() }
     }
 
     /// Works a whole batch.
@@ -65,7 +65,7 @@ impl<'w> Workers<'w> {
         let idle = self.lock().pop();
         let mut preparer = match idle {
             Some(preparer) => preparer,
-            None => Preparer::new(self.zstd_level)?,
+            None => Preparer::for_repository(self.repository.config(), self.zstd_level)?,
         };
         let bytes = &batch.bytes[..];
         let mut steps = Vec::with_capacity(batch.steps.len());
@@ -107,7 +107,7 @@ impl<'w> Workers<'w> {
         if chunk.len() <= inline_max {
             return Ok(Outcome::Inline(chunk.to_vec()));
         }
-        let id = self.key.chunk_id(chunk);
+        let id = self.repository.id_key().chunk_id(chunk);
         if self.view.locate_sound(id.as_bytes())?.is_some() {
             return Ok(Outcome::Known(id));
         }
