@@ -4,7 +4,7 @@ use std::{convert::Infallible, hint::black_box, time::Duration};
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use sha2::{Digest, Sha256};
-use vectar_chunk::{CodecHint, CutParameters, CutRule, Encoder, IdKey, cut_all};
+use vectar_chunk::{CodecHint, CutParameters, CutRule, Decoder, Encoder, IdKey, cut_all};
 use vectar_tar::{BodyHead, SplitOptions, SplitSink, Splitter};
 use vectar_testkit::corpus::{CorpusOptions, points_for_bytes, write_snapshot};
 
@@ -13,6 +13,9 @@ const SNAPSHOT_BYTES: u64 = 64 << 20;
 
 /// What the engine hands to the splitter at once.
 const WINDOW_BYTES: usize = 4 << 20;
+
+/// Length of the rows of floats that are coded.
+const FLOATS_BYTES: usize = 8 << 20;
 
 /// The components of a vector of the corpus, in bytes.
 const ROW_BYTES: u64 = 384 * 4;
@@ -136,5 +139,39 @@ fn encode(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, split, cut, hash, encode);
+/// Rows of floats in planes beside zstd at its fastest usual level, there and back. `cargo run -p vectar-tests --release --example planes` prints
+/// what they take on real snapshots.
+fn floats(criterion: &mut Criterion) {
+    let mut state = 1_u64;
+    let mut normal = || {
+        // Four parts of 16 bits added up, as the corpus makes its components.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mixed = (state ^ state >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (0..4).map(|part| (mixed >> (16 * part) & 0xffff) as i32).sum::<i32>() - 131_070
+    };
+    let rows: Vec<u8> = (0..FLOATS_BYTES / 4).flat_map(|_| (normal() as f32 * 7.7e-7).to_le_bytes()).collect();
+    let cuts = cut_all(&CutParameters::V1.rows_rule(0, ROW_BYTES), &rows);
+    let planes = Encoder::with_planes(ZSTD_LEVEL).expect("the level is one of zstd's");
+    let zstd = Encoder::new(1).expect("the level is one of zstd's");
+    let mut decoder = Decoder::new().expect("zstd is there");
+    let mut group = group(criterion, "floats", &rows);
+    for (name, mut encoder) in [("planes", planes), ("zstd -1", zstd)] {
+        group.bench_function(format!("encode, {name}"), |bencher| {
+            bencher.iter(|| {
+                cuts.iter().for_each(|cut| drop(black_box(encoder.encode(&rows[cut.clone()], CodecHint::Floats))))
+            });
+        });
+        let encoded: Vec<_> =
+            cuts.iter().map(|cut| (encoder.encode(&rows[cut.clone()], CodecHint::Floats), cut.len())).collect();
+        group.bench_function(format!("decode, {name}"), |bencher| {
+            bencher.iter(|| {
+                for (encoded, raw_bytes) in &encoded {
+                    black_box(decoder.borrow(encoded.codec, &encoded.bytes, *raw_bytes).expect("just encoded"));
+                }
+            });
+        });
+    }
+}
+
+criterion_group!(benches, split, cut, hash, encode, floats);
 criterion_main!(benches);
