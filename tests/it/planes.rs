@@ -3,15 +3,24 @@
 //! The entropy of the bytes of `articles` in planes is 0.833 of their length; what is measured here has the heads of records (52 bytes for each
 //! chunk) on top.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
-use vectar::{ClassSpace, IngestOptions, InitOptions, ingest::Compression};
+use vectar::{
+    BackupRecord, CancelToken, ClassSpace, CopyOutcome, Engine, EngineOptions, IngestOptions, InitOptions, Silent,
+    ingest, ingest::Compression,
+};
+use vectar_chunk::{CodecId, Decoder};
+use vectar_repository::format::pack::{PackFooter, RecordHead, RecordKind};
 use vectar_testkit::{
     corpus::{CorpusOptions, VectorContent, write_snapshot},
     fixtures::{series, shared_series},
 };
 
-use crate::scene::Scene;
+use crate::scene::{Scene, rebuilt_by, stored, stream};
 
 /// Stores one snapshot in an empty repository, proves it, and returns the figures of each class.
 fn stored_as(snapshot: &[u8], options: &IngestOptions) -> BTreeMap<String, ClassSpace> {
@@ -77,31 +86,68 @@ fn each_compression_is_smaller_than_the_one_before() {
     }
 }
 
-/// A repository that was made without the feature holds what its readers know, and nothing else changes.
+/// A repository that was made without the features holds what its readers know, whatever is stored in it or copied to it.
 #[test]
-fn without_the_feature_rows_are_stored_as_before() {
-    let snapshot = read(&series("notes")[0].path);
+fn without_the_features_everything_is_stored_as_before() {
+    let notes = series("notes");
+    let (first, second) = (read(&notes[0].path), read(&notes[1].path));
     let folder = tempfile::tempdir().unwrap();
-    let options = InitOptions { planes: false, ..InitOptions::default() };
-    let (repository, _) = vectar::init(&folder.path().join("old"), &options).unwrap();
-    let engine = vectar::Engine::open(&repository, &vectar::EngineOptions::default()).unwrap();
-    let source = crate::scene::stream("a.snapshot", snapshot.clone());
-    let (silent, cancel) = (vectar::Silent, vectar::CancelToken::default());
-    let outcome = vectar::ingest(&engine, source, &IngestOptions::default(), &[], &silent, &cancel).unwrap();
-    let record = crate::scene::stored(outcome).record;
-    assert!(crate::scene::rebuilt_by(&engine, &record).unwrap().1 == snapshot);
-    let (old, new) =
-        (&record.space.classes["dense-rows"], &stored_as(&snapshot, &IngestOptions::default())["dense-rows"]);
-    assert!(ratio(old) > 0.90 && ratio(new) < 0.85, "{old:?} {new:?}");
-    // What was stored there goes over to a repository that may hold planes, and back.
-    let mut known = vec![record];
-    for planes in [true, false] {
-        let to = InitOptions { planes, ..InitOptions::like(&repository) };
-        let (to, _) = vectar::init(&folder.path().join(planes.to_string()), &to).unwrap();
-        let to = vectar::Engine::open(&to, &vectar::EngineOptions::default()).unwrap();
-        let copied = vectar::copy(&engine, &known[0], &to, &[], &silent, &cancel).unwrap();
-        let vectar::CopyOutcome::Copied(copied) = copied else { panic!("it is not there yet") };
-        assert!(crate::scene::rebuilt_by(&to, &copied.record).unwrap().1 == snapshot);
-        known.push(copied.record);
+    let without = InitOptions { required_features: Vec::new(), ..InitOptions::default() };
+    let older = engine(folder.path(), "older", &without);
+    let record = store(&older, &first);
+    let (rows_before, rows) =
+        (&record.space.classes["dense-rows"], &stored_as(&first, &IngestOptions::default())["dense-rows"]);
+    assert!(ratio(rows_before) > 0.90 && ratio(rows) < 0.85, "{rows_before:?} {rows:?}");
+    assert_eq!(node_versions(&folder.path().join("older")), BTreeSet::from([1]));
+    // All three have the same key, so that as much as can be goes over as it is stored.
+    let same_key = InitOptions { id_key: Some(older.repository().config().id_key.clone()), ..InitOptions::default() };
+    let newer = engine(folder.path(), "newer", &same_key);
+    copy_over(&older, &record, &newer, &first);
+    let record = store(&newer, &second);
+    assert_eq!(
+        node_versions(&folder.path().join("newer")),
+        BTreeSet::from([1, 2]),
+        "copied as they are, and written anew"
+    );
+    let other = engine(folder.path(), "other", &InitOptions { required_features: Vec::new(), ..same_key });
+    copy_over(&newer, &record, &other, &second);
+    assert_eq!(node_versions(&folder.path().join("other")), BTreeSet::from([1]));
+}
+
+fn engine(folder: &Path, name: &str, options: &InitOptions) -> Engine {
+    let (repository, _) = vectar::init(&folder.join(name), options).unwrap();
+    Engine::open(&repository, &EngineOptions::default()).unwrap()
+}
+
+/// Stores a snapshot and compares it.
+fn store(engine: &Engine, snapshot: &[u8]) -> BackupRecord {
+    let source = stream("a.snapshot", snapshot.to_vec());
+    let outcome = ingest(engine, source, &IngestOptions::default(), &[], &Silent, &CancelToken::default()).unwrap();
+    let record = stored(outcome).record;
+    assert!(rebuilt_by(engine, &record).unwrap().1 == snapshot);
+    record
+}
+
+/// Copies a backup and compares the copy.
+fn copy_over(from: &Engine, record: &BackupRecord, to: &Engine, snapshot: &[u8]) {
+    let copied = vectar::copy(from, record, to, &[], &Silent, &CancelToken::default()).unwrap();
+    let CopyOutcome::Copied(copied) = copied else { panic!("it is not there yet") };
+    assert!(rebuilt_by(to, &copied.record).unwrap().1 == snapshot);
+}
+
+/// The versions of all recipe nodes of a repository.
+fn node_versions(root: &Path) -> BTreeSet<u8> {
+    let folders = fs::read_dir(root.join("packs")).unwrap().map(|folder| folder.unwrap().path());
+    let packs =
+        folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|pack| fs::read(pack.unwrap().path()).unwrap()));
+    let mut decoder = Decoder::new().unwrap();
+    let mut versions = BTreeSet::new();
+    for pack in packs {
+        let footer = PackFooter::decode(&pack, pack.len() as u64).unwrap();
+        for entry in footer.entries.iter().filter(|entry| entry.head.kind == RecordKind::Node) {
+            let (head, stored) = RecordHead::decode(&pack[entry.offset as usize..]).unwrap();
+            versions.insert(decoder.decode(CodecId::new(head.codec), stored, head.raw_len as usize).unwrap()[0]);
+        }
     }
+    versions
 }

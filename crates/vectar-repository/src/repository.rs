@@ -12,7 +12,7 @@ use crate::{
     environment::Environment,
     error::RepositoryError,
     format::{
-        FORMAT_VERSION,
+        FORMAT_VERSION, KNOWN_FEATURES,
         config::{Config, NodeCut, PACK_BYTES_DEFAULT, StorageNote},
         ids::{IngestNonce, RepositoryId},
         keys,
@@ -40,9 +40,9 @@ pub struct InitOptions {
     pub id_key: Option<String>,
     /// In how many packs each recipe node is stored: 1 or 2.
     pub metadata_copies: u32,
-    /// Whether chunks may be coded as planes. vectar before this codec refuses such a repository by name, which is why one that
-    /// exists is left as it is.
-    pub planes: bool,
+    /// Features that every reader and writer must know, of [`KNOWN_FEATURES`]: by default all. A vectar that lacks one refuses the repository
+    /// by that name, which is why a repository that exists is left as it is.
+    pub required_features: Vec<String>,
     /// Whether bytes are set aside that a prune may spend when the storage is full.
     pub reserve: bool,
 }
@@ -70,7 +70,7 @@ impl Default for InitOptions {
             node_cut: NodeCut::default(),
             id_key: None,
             metadata_copies: 1,
-            planes: true,
+            required_features: KNOWN_FEATURES.iter().map(|feature| (*feature).to_owned()).collect(),
             reserve: true,
         }
     }
@@ -322,7 +322,7 @@ fn new_config(environment: &dyn Environment, options: &InitOptions, probe: &Stor
     environment.fill_random(&mut key);
     Config {
         format: FORMAT_VERSION,
-        required_features: options.planes.then(|| vectar_chunk::PLANES_FEATURE.to_owned()).into_iter().collect(),
+        required_features: options.required_features.clone(),
         repository_id: RepositoryId::from_bytes(id),
         id_key: options.id_key.clone().unwrap_or_else(|| crate::format::ids::PackId::from_bytes(key).to_string()),
         encryption: "none".to_owned(),

@@ -1,7 +1,7 @@
 //! Backups from one repository to another, chunk by chunk.
 //!
 //! A repository made with `init --like` has the key of the other: the ids are the same, and chunks, nodes and digests of bodies go
-//! over as they are stored. Otherwise every chunk is decoded and named anew, and the recipe is written again; it still is a copy of
+//! over as they are stored, unless its readers may be too old for the nodes. Otherwise every chunk is decoded and named anew, and the recipe is written again; it still is a copy of
 //! chunks, not a second dissection. Either way a copy that stops leaves packs that the next try finds, and what was copied is
 //! rebuilt in the new place and compared before anyone says so.
 
@@ -58,7 +58,9 @@ pub fn copy(
             return Ok(CopyOutcome::AlreadyThere(Box::new(there.clone())));
         }
     }
-    let committed = match from.repository().config().id_key == to.repository().config().id_key {
+    let (one, other) = (from.repository().config(), to.repository().config());
+    let takes_nodes = other.allows_nodes_2() || !one.allows_nodes_2();
+    let committed = match one.id_key == other.id_key && takes_nodes {
         true => copy_as_stored(from, record, to, observer, cancel)?,
         false => copy_renamed(from, record, to, observer, cancel)?,
     };

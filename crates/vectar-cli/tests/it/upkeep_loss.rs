@@ -23,7 +23,7 @@ fn what_is_left_of_a_damaged_backup() {
         expect![[r#"
             --- stderr
             error: cannot restore backup <bkup-1>
-              chunk <hash> is damaged in pack <hash>, bytes 96698..107431
+              chunk <hash> is damaged in pack <hash>, bytes 98940..128525
               pack record fails its checksum: recorded <hash>, computed <hash>
               nothing was written to out
 
@@ -39,7 +39,7 @@ fn what_is_left_of_a_damaged_backup() {
         "restore 00-base.snapshot -o out --salvage",
         expect![[r#"
             backup <bkup-1> (00-base.snapshot): <size> (<size>) of <size> (<size>) lost, 1 range
-              bytes 152000..163520: chunk <hash> is damaged in pack <hash>, bytes 96698..107431: pack record fails its checksum: recorded <hash>, computed <hash>
+              bytes 163520..199040: chunk <hash> is damaged in pack <hash>, bytes 98940..128525: pack record fails its checksum: recorded <hash>, computed <hash>
                 in 0/segments/f95147e6-895e-4aff-b0d5-32d609876bd6.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
             --- stderr
             wrote out.damaged, without a checksum

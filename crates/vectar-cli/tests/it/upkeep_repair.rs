@@ -100,7 +100,7 @@ fn from_damage_to_whole_again() {
         &environment,
         "check --read-data",
         expect![[r#"
-            damage: packs/<hash>/<hash>: bytes 96698..107431: pack record fails its checksum: recorded <hash>, computed <hash>
+            damage: packs/<hash>/<hash>: bytes 98940..128525: pack record fails its checksum: recorded <hash>, computed <hash>
               needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
             damage: packs/<hash>/<hash>: its bytes have the hash <hash>, which is not its name
             8 backups cannot be restored whole:
@@ -124,7 +124,7 @@ fn from_damage_to_whole_again() {
         &environment,
         "repair packs -n",
         expect![[r#"
-            pack <hash>: bytes 96698..107431: pack record fails its checksum: recorded <hash>, computed <hash>
+            pack <hash>: bytes 98940..128525: pack record fails its checksum: recorded <hash>, computed <hash>
             pack <hash>: its bytes have the hash <hash>, which is not its name
             pack <hash> would be set aside
             --- exit 4
@@ -135,10 +135,10 @@ fn from_damage_to_whole_again() {
         &environment,
         "repair packs",
         expect![[r#"
-            pack <hash>: bytes 96698..107431: pack record fails its checksum: recorded <hash>, computed <hash>
+            pack <hash>: bytes 98940..128525: pack record fails its checksum: recorded <hash>, computed <hash>
             pack <hash>: its bytes have the hash <hash>, which is not its name
             set pack <hash> aside: <count> chunks good, 1 lost
-              lost: <hash>, which was bytes 96698..107431
+              lost: <hash>, which was bytes 98940..128525
             --- stderr
             1 backup whole, 8 backups not
             run "vectar repair backups" to see what of each is lost
@@ -150,48 +150,68 @@ fn from_damage_to_whole_again() {
         &environment,
         "repair backups --latest 1",
         expect![[r#"
-            backup <bkup-4> (03-delete-33pct-vacuum.snapshot): <size> (<size>) of <size> (<size>) lost, 4 ranges
-              bytes 10752..10944: chunk <hash> is in no pack of this repository
+            backup <bkup-4> (03-delete-33pct-vacuum.snapshot): <size> (<size>) of <size> (<size>) lost, 6 ranges
+              bytes 11136..11328: chunk <hash> is in no pack of this repository
                 in 0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 12864..13056: chunk <hash> is in no pack of this repository
+              bytes 12480..12864: chunk <hash> is in no pack of this repository
                 in 0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 14592..14784: chunk <hash> is in no pack of this repository
+              bytes 13632..13824: chunk <hash> is in no pack of this repository
                 in 0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 206272..213568: chunk <hash> is in no pack of this repository
+              bytes 14208..14400: chunk <hash> is in no pack of this repository
+                in 0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 15552..15744: chunk <hash> is in no pack of this repository
+                in 0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 213568..236416: chunk <hash> is in no pack of this repository
                 in 0/segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-            backup <bkup-5> (full.snapshot): <size> (<size>) of <size> (<size>) lost, 4 ranges
-              bytes 2143232..2143424: chunk <hash> is in no pack of this repository
+            backup <bkup-5> (full.snapshot): <size> (<size>) of <size> (<size>) lost, 6 ranges
+              bytes 2143616..2143808: chunk <hash> is in no pack of this repository
                 in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 2145344..2145536: chunk <hash> is in no pack of this repository
+              bytes 2144960..2145344: chunk <hash> is in no pack of this repository
                 in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 2147072..2147264: chunk <hash> is in no pack of this repository
+              bytes 2146112..2146304: chunk <hash> is in no pack of this repository
                 in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 2338752..2346048: chunk <hash> is in no pack of this repository
+              bytes 2146688..2146880: chunk <hash> is in no pack of this repository
+                in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 2148032..2148224: chunk <hash> is in no pack of this repository
+                in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 2346048..2368896: chunk <hash> is in no pack of this repository
                 in notes-4831547486316841-2026-11-20-16-24-36.snapshot!0/segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-            backup <bkup-6> (shard-partial.snapshot): <size> of <size> (<size>) lost, 3 ranges
-              bytes 13312..13504: chunk <hash> is in no pack of this repository
+            backup <bkup-6> (shard-partial.snapshot): <size> (<size>) of <size> (<size>) lost, 5 ranges
+              bytes 13696..13888: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
-              bytes 15424..15616: chunk <hash> is in no pack of this repository
+              bytes 15040..15424: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
-              bytes 17152..17344: chunk <hash> is in no pack of this repository
+              bytes 16192..16384: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
-            backup <bkup-7> (shard-streamed.snapshot): <size> (<size>) of <size> (<size>) lost, 4 ranges
-              bytes 10240..10432: chunk <hash> is in no pack of this repository
+              bytes 16768..16960: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
-              bytes 12352..12544: chunk <hash> is in no pack of this repository
+              bytes 18112..18304: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
-              bytes 14080..14272: chunk <hash> is in no pack of this repository
+            backup <bkup-7> (shard-streamed.snapshot): <size> (<size>) of <size> (<size>) lost, 6 ranges
+              bytes 10624..10816: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
-              bytes 228800..236096: chunk <hash> is in no pack of this repository
+              bytes 11968..12352: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+              bytes 13120..13312: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+              bytes 13696..13888: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+              bytes 15040..15232: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779/files/vector_storage/vectors/chunk_0.mmap
+              bytes 236096..258944: chunk <hash> is in no pack of this repository
                 in segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb/files/vector_storage/vectors/chunk_0.mmap
-            backup <bkup-8> (shard.snapshot): <size> (<size>) of <size> (<size>) lost, 4 ranges
-              bytes 10752..10944: chunk <hash> is in no pack of this repository
+            backup <bkup-8> (shard.snapshot): <size> (<size>) of <size> (<size>) lost, 6 ranges
+              bytes 11136..11328: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 12864..13056: chunk <hash> is in no pack of this repository
+              bytes 12480..12864: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 14592..14784: chunk <hash> is in no pack of this repository
+              bytes 13632..13824: chunk <hash> is in no pack of this repository
                 in segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
-              bytes 206272..213568: chunk <hash> is in no pack of this repository
+              bytes 14208..14400: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 15552..15744: chunk <hash> is in no pack of this repository
+                in segments/bcba9e12-2162-4e73-bd77-95458a953779.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
+              bytes 213568..236416: chunk <hash> is in no pack of this repository
                 in segments/0be900ab-8d04-45cc-8a66-b7c8d35cd8fb.tar!snapshot/files/vector_storage/vectors/chunk_0.mmap
             --- stderr
             1 backup whole, 5 backups not

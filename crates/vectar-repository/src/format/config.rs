@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vectar_chunk::{CutParameters, IdKey, PLANES_FEATURE};
 
-use super::{FORMAT_VERSION, FormatError, frame, frame::FrameKind, ids::RepositoryId, unknown_features};
+use super::{
+    FORMAT_VERSION, FormatError, frame, frame::FrameKind, ids::RepositoryId, node::NODES_FEATURE, unknown_features,
+};
 
 /// Default size at which a pack is closed, in bytes: 32 MiB, one request on an object store.
 pub const PACK_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
@@ -170,7 +172,17 @@ impl Config {
     /// Whether chunks may be coded as planes: every reader and writer of the repository is known to have the codec.
     #[must_use]
     pub fn allows_planes(&self) -> bool {
-        self.required_features.iter().any(|feature| feature == PLANES_FEATURE)
+        self.requires(PLANES_FEATURE)
+    }
+
+    /// Whether recipe nodes may be written in version 2: every reader and writer of the repository is known to have it.
+    #[must_use]
+    pub fn allows_nodes_2(&self) -> bool {
+        self.requires(NODES_FEATURE)
+    }
+
+    fn requires(&self, wanted: &str) -> bool {
+        self.required_features.iter().any(|feature| feature == wanted)
     }
 
     /// The parameters of all cutters.

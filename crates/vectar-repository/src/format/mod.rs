@@ -34,7 +34,7 @@ pub const FORMAT_VERSION: u32 = 1;
 ///
 /// Reserved names that later versions will add: `rows-1` (row directories), `encryption-1`, `parity-1`. None of them is needed to read
 /// what this version writes.
-pub const KNOWN_FEATURES: &[&str] = &[vectar_chunk::PLANES_FEATURE];
+pub const KNOWN_FEATURES: &[&str] = &[vectar_chunk::PLANES_FEATURE, node::NODES_FEATURE];
 
 /// What was wrong with the bytes of one object or one part of it.
 ///

@@ -37,6 +37,9 @@ pub const NODE_DEPTH_MAX: usize = 128;
 
 const _: () = assert!(NODE_DEPTH_MAX >= 10 * LIST_DEPTH_MAX, "what can be written can be read");
 
+/// What `config` requires of every reader where nodes are written in version 2.
+pub const NODES_FEATURE: &str = "recipe-nodes-2";
+
 const NODE_VERSION: u8 = 2;
 pub(super) const WHAT: &str = "recipe node";
 
@@ -108,7 +111,13 @@ impl RecipeNode {
         self.items.is_empty()
     }
 
-    /// Encodes the node.
+    /// Encodes the node in version 1, for repositories that do not require [`NODES_FEATURE`].
+    #[must_use]
+    pub fn encode_v1(&self) -> Vec<u8> {
+        node_v1::encode(self)
+    }
+
+    /// Encodes the node in version 2.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut slots = Slots::default();
@@ -126,14 +135,13 @@ impl RecipeNode {
                     1
                 }
                 RecipeItem::Copy { chunk, start, len } => {
-                    let (slot, step) = slots.step_to(chunk.as_bytes());
+                    let (step, start_step) = slots.copy_steps(chunk, *start, *len);
                     steps.push(step);
-                    let expected = std::mem::replace(&mut slots.ends[slot], start.saturating_add(*len));
-                    starts.push(i64::from(*start) - i64::from(expected));
+                    starts.push(start_step);
                     2
                 }
                 RecipeItem::Node { node, .. } => {
-                    steps.push(slots.step_to(node.as_bytes()).1);
+                    steps.push(slots.node_step(node));
                     3
                 }
             });
@@ -227,8 +235,8 @@ fn take_counted<'b>(fields: &mut Fields<'b>, size: u64) -> Result<&'b [u8], Form
 
 /// The id table of a node while it is written.
 #[derive(Debug, Default)]
-struct Slots {
-    ids: Vec<[u8; 32]>,
+pub(super) struct Slots {
+    pub(super) ids: Vec<[u8; 32]>,
     /// Where the last copy from each slot ended.
     ends: Vec<u32>,
     slot_of: std::collections::HashMap<[u8; 32], usize>,
@@ -237,7 +245,18 @@ struct Slots {
 }
 
 impl Slots {
-    /// The slot of an id, and how far it lies from where it was expected.
+    /// How far a node's slot lies from where it was expected.
+    pub(super) fn node_step(&mut self, node: &NodeId) -> i64 {
+        self.step_to(node.as_bytes()).1
+    }
+
+    /// How far the slot of a copied chunk, and the first byte in it, lie from where they were expected.
+    pub(super) fn copy_steps(&mut self, chunk: &ChunkId, start: u32, len: u32) -> (i64, i64) {
+        let (slot, step) = self.step_to(chunk.as_bytes());
+        let expected = std::mem::replace(&mut self.ends[slot], start.saturating_add(len));
+        (step, i64::from(start) - i64::from(expected))
+    }
+
     fn step_to(&mut self, id: &[u8; 32]) -> (usize, i64) {
         let slot = *self.slot_of.entry(*id).or_insert_with(|| {
             self.ids.push(*id);

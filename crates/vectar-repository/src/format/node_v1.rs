@@ -1,4 +1,4 @@
-//! Version 1 of recipe nodes, which was written before rows were shared: item by item instead of column by column.
+//! Version 1 of recipe nodes: item by item instead of column by column. It is written where older readers are not kept out.
 //!
 //! ```text
 //! u8 version = 1 │ varint length in bytes │ varint n │ n × 32-byte ids │ varint m │ m items
@@ -9,13 +9,58 @@
 //!   3 Node    zigzag varint: id slot − (last slot + 1); varint length
 //! ```
 //!
-//! The numbers mean what they mean in [`node`](super::node). Nothing writes it any more.
+//! The numbers mean what they mean in [`node`](super::node). Older readers take at most 256 KiB.
 
 use super::{
     Fields, FormatError,
-    node::{RecipeItem, SlotTable, check_count, unknown_tag},
+    node::{RecipeItem, RecipeNode, SlotTable, Slots, check_count, unknown_tag},
     varint,
 };
+
+const NODE_VERSION: u8 = 1;
+
+/// Encodes a node.
+pub(super) fn encode(node: &RecipeNode) -> Vec<u8> {
+    let mut slots = Slots::default();
+    let mut items = Vec::new();
+    for item in &node.items {
+        encode_item(item, &mut slots, &mut items);
+    }
+    let mut out = Vec::with_capacity(items.len() + 32 * slots.ids.len() + 24);
+    out.push(NODE_VERSION);
+    varint::encode(node.len(), &mut out);
+    varint::encode(slots.ids.len() as u64, &mut out);
+    slots.ids.iter().for_each(|id| out.extend_from_slice(id));
+    varint::encode(node.items.len() as u64, &mut out);
+    out.extend_from_slice(&items);
+    out
+}
+
+fn encode_item(item: &RecipeItem, slots: &mut Slots, out: &mut Vec<u8>) {
+    match item {
+        RecipeItem::Inline(bytes) => {
+            out.push(0);
+            varint::encode(bytes.len() as u64, out);
+            out.extend_from_slice(bytes);
+        }
+        RecipeItem::Fill { byte, len } => {
+            out.extend_from_slice(&[1, *byte]);
+            varint::encode(*len, out);
+        }
+        RecipeItem::Copy { chunk, start, len } => {
+            let (step, start_step) = slots.copy_steps(chunk, *start, *len);
+            out.push(2);
+            varint::encode(varint::zigzag(step), out);
+            varint::encode(varint::zigzag(start_step), out);
+            varint::encode((*len).into(), out);
+        }
+        RecipeItem::Node { node, len } => {
+            out.push(3);
+            varint::encode(varint::zigzag(slots.node_step(node)), out);
+            varint::encode(*len, out);
+        }
+    }
+}
 
 /// Reads everything behind the ids.
 ///

@@ -273,7 +273,10 @@ impl<'r> Ingest<'r> {
 
 impl NodeSink for Ingest<'_> {
     fn store(&mut self, node: &RecipeNode) -> Result<NodeId, RepositoryError> {
-        let raw = node.encode();
+        let raw = match self.repository.config().allows_nodes_2() {
+            true => node.encode(),
+            false => node.encode_v1(),
+        };
         // No reader would take it.
         if raw.len() > NODE_BYTES_MAX {
             let reason = format!("a node of {} bytes was made, at most {NODE_BYTES_MAX} are possible", raw.len());

@@ -10,7 +10,7 @@ use vectar_chunk::{ChunkId, NodeId};
 use crate::{
     error::RepositoryError,
     format::{
-        config::NodeCut,
+        config::{Config, NodeCut},
         node::{LIST_DEPTH_MAX, NODE_BYTES_MAX, NODE_ITEMS_MAX, RecipeItem, RecipeNode},
     },
 };
@@ -67,11 +67,11 @@ impl NodeWriter {
         Self { cut, named: None, levels: vec![Level::default()], held: None, len: 0 }
     }
 
-    /// Starts the list of a body. While its rows lie scattered over chunks, nodes may become as long as
-    /// [`NODE_BYTES_MAX`] allows.
+    /// Starts the list of a body. While its rows lie scattered over chunks, nodes may become as long as [`NODE_BYTES_MAX`] allows, if
+    /// every reader of the repository takes nodes in version 2.
     #[must_use]
-    pub fn of_body(cut: NodeCut) -> Self {
-        Self { named: Some(HashSet::new()), ..Self::new(cut) }
+    pub fn of_body(config: &Config) -> Self {
+        Self { named: config.allows_nodes_2().then(HashSet::new), ..Self::new(config.node_cut) }
     }
 
     /// How many bytes of the snapshot the list covers so far.
@@ -328,6 +328,10 @@ mod tests {
         assert!(added <= 5, "{added} of {before} nodes are new after one insertion");
     }
 
+    fn of_body() -> NodeWriter {
+        NodeWriter { named: Some(HashSet::new()), ..NodeWriter::new(NodeCut::default()) }
+    }
+
     /// Rows in any order, of which each chunk holds as many as the given number.
     fn scattered(rows: u32, rows_each: u32) -> Vec<RecipeItem> {
         let row = |number: u32| {
@@ -342,7 +346,7 @@ mod tests {
     fn a_scattered_row_costs_a_few_bytes() {
         let items = scattered(60_000, 10);
         let mut nodes = Nodes::default();
-        let root = write_with(NodeWriter::of_body(NodeCut::default()), &items, &mut nodes);
+        let root = write_with(of_body(), &items, &mut nodes);
         let mut flat = Vec::new();
         nodes.flatten(&root, &mut flat);
         assert_eq!(flat, items);
@@ -374,7 +378,7 @@ mod tests {
             }
         }
         let mut nodes = Nodes::default();
-        let root = write_with(NodeWriter::of_body(NodeCut::default()), &items, &mut nodes);
+        let root = write_with(of_body(), &items, &mut nodes);
         let mut flat = Vec::new();
         nodes.flatten(&root, &mut flat);
         assert_eq!(flat, items);

@@ -19,7 +19,7 @@ use vectar_testkit::fixtures::workspace_root;
 use crate::scene::{assert_backups, keys_below, object, open, process, rebuilt, second_bytes, sha256, store};
 
 /// The folders below `fixtures/repositories` that the tests here read.
-const COVERED: [&str; 2] = ["v1", "v1-codec-planes-1"];
+const COVERED: [&str; 2] = ["v1", "v1-recipe-nodes-2"];
 
 /// `expected.json`: what a repository must give back.
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use vectar_chunk::{CodecHint, CodecId, PLANES_FEATURE};
 use vectar_repository::{
     ChunkReader, IndexedRepository, Ingest, InitOptions, NodeWriter, Preparer, Repository,
     format::{
-        node::RecipeItem,
+        node::{NODES_FEATURE, RecipeItem},
         pack::{PackFooter, RecordKind},
         record::BackupRecord,
     },
@@ -24,7 +24,8 @@ fn floats() -> Vec<u8> {
 
 fn init(planes: bool) -> MemoryBackend {
     let memory = MemoryBackend::new();
-    let options = InitOptions { planes, id_key: Some("ab".repeat(32)), ..init_options() };
+    let required_features = if planes { InitOptions::default().required_features } else { Vec::new() };
+    let options = InitOptions { required_features, id_key: Some("ab".repeat(32)), ..init_options() };
     Repository::init(Arc::new(memory.another_process()), process(1), &options).unwrap();
     memory
 }
@@ -53,12 +54,11 @@ fn codecs(backend: &dyn Backend) -> BTreeSet<CodecId> {
 
 #[test]
 fn a_new_repository_requires_the_codec_by_name() {
-    for (planes, features) in [(true, vec![PLANES_FEATURE]), (false, vec![])] {
+    for (planes, features) in [(true, vec![PLANES_FEATURE, NODES_FEATURE]), (false, vec![])] {
         let repository = open(Arc::new(init(planes).another_process()), 2).unwrap();
         assert_eq!(repository.config().required_features, features);
         assert_eq!(repository.config().allows_planes(), planes);
     }
-    assert!(InitOptions::default().planes);
 }
 
 #[test]

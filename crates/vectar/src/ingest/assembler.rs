@@ -7,7 +7,7 @@ use vectar_qdrant::Class;
 use vectar_repository::{
     Ingest, NodeSink, NodeWriter, RepositoryError, Stored,
     format::{
-        config::NodeCut,
+        config::Config,
         node::{RecipeItem, RecipeNode},
         record::{ClassSpace, Space},
     },
@@ -21,7 +21,7 @@ use super::{
 /// Builds one backup out of worked batches.
 pub(super) struct Assembler<'r> {
     ingest: Ingest<'r>,
-    node_cut: NodeCut,
+    config: &'r Config,
     levels: Vec<List>,
     body: Option<List>,
     shares_rows: bool,
@@ -58,9 +58,9 @@ pub(super) struct Assembled<'r> {
 }
 
 impl<'r> Assembler<'r> {
-    pub(super) fn new(ingest: Ingest<'r>, node_cut: NodeCut, shares_rows: bool) -> Self {
-        let levels = vec![List::new(NodeWriter::new(node_cut))];
-        Self { ingest, node_cut, levels, body: None, shares_rows, figures: Figures::default() }
+    pub(super) fn new(ingest: Ingest<'r>, config: &'r Config, shares_rows: bool) -> Self {
+        let levels = vec![List::new(NodeWriter::new(config.node_cut))];
+        Self { ingest, config, levels, body: None, shares_rows, figures: Figures::default() }
     }
 
     /// Takes the next batch.
@@ -101,7 +101,7 @@ impl<'r> Assembler<'r> {
 
     fn follow(&mut self, step: Step) -> Result<(), RepositoryError> {
         match step {
-            Step::BeginBody => self.body = Some(List::new(NodeWriter::of_body(self.node_cut))),
+            Step::BeginBody => self.body = Some(List::new(NodeWriter::of_body(self.config))),
             Step::Copy { chunk, start, len, class } => {
                 if self.ingest.rely_on(&chunk)? == Stored::New {
                     return Err(RepositoryError::ChunkGone { id: chunk });
@@ -141,7 +141,7 @@ impl<'r> Assembler<'r> {
                 self.figures.class(class).bytes += len;
                 self.append([RecipeItem::Node { node, len }]);
             }
-            Step::EnterArchive => self.levels.push(List::new(NodeWriter::new(self.node_cut))),
+            Step::EnterArchive => self.levels.push(List::new(NodeWriter::new(self.config.node_cut))),
             Step::LeaveArchive => {
                 let level = self.levels.pop().expect("an archive is left after it was entered");
                 let items = level.writer.finish(&mut self.ingest)?;

@@ -65,7 +65,7 @@ pub(super) fn run<'r>(
     let in_flight = (engine.threads() + 2).min(IN_FLIGHT_BATCHES_MAX);
     std::thread::scope(|threads| {
         let (queue, worked) = bounded::<Receiver<Worked>>(in_flight);
-        let assembler = Assembler::new(ingest, repository.config().node_cut, rows.is_some());
+        let assembler = Assembler::new(ingest, repository.config(), rows.is_some());
         let assembling = threads.spawn(move || assemble(assembler, &worked));
         let read = reading::start(threads, source);
         let lane = DigestLane::start(threads);
