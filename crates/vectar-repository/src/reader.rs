@@ -38,10 +38,12 @@ const NODE_RUNS_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Reads chunks and nodes of one repository, with a bounded cache. Shared by reference between threads.
 ///
-/// Everything it returns was decoded and hashed: its id is the one that was asked for.
+/// Everything it returns was decoded and hashed: its id is the one that was asked for. [`by_checksum`](Self::by_checksum) leaves the
+/// hash out.
 #[derive(Debug)]
 pub struct ChunkReader<'r> {
     repository: &'r IndexedRepository,
+    hashes_chunks: bool,
     /// Whether the index was brought up to date because something was missing: once, or a backup that lacks a million
     /// chunks would list the repository a million times.
     looked_again: AtomicBool,
@@ -71,7 +73,16 @@ impl<'r> ChunkReader<'r> {
     /// Makes a reader that shares its cache with others of the same repository.
     #[must_use]
     pub fn sharing(repository: &'r IndexedRepository, cache: Arc<ChunkCache>) -> Self {
-        Self { repository, looked_again: AtomicBool::new(false), cache, decoders: Mutex::new(Vec::new()) }
+        let (looked_again, decoders) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        Self { repository, hashes_chunks: true, looked_again, cache, decoders }
+    }
+
+    /// Makes a reader that takes a chunk for what it should be once the checksum of its record holds, without hashing it. For those who
+    /// compare what they get with bytes they have: a chunk that is relied on because its id is known is not read at all. Nodes are
+    /// hashed as ever.
+    #[must_use]
+    pub fn by_checksum(repository: &'r IndexedRepository, cache_bytes: usize) -> Self {
+        Self { hashes_chunks: false, ..Self::new(repository, cache_bytes) }
     }
 
     /// The repository it reads.
@@ -426,6 +437,9 @@ impl<'r> ChunkReader<'r> {
         let raw = decoder
             .decode(CodecId::new(head.codec), stored, head.raw_len as usize)
             .map_err(|error| damaged(error.into()))?;
+        if kind == RecordKind::Chunk && !self.hashes_chunks {
+            return Ok(Bytes::from(raw));
+        }
         let found = id_of(self.repository.id_key(), kind, &raw);
         match found == *id {
             true => Ok(Bytes::from(raw)),

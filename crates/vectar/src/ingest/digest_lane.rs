@@ -1,17 +1,15 @@
 //! SHA-256 of the whole snapshot, on a thread of its own: it is a serial chain and must not hold the others up.
 
-use std::{sync::Arc, thread::ScopedJoinHandle};
+use std::thread::ScopedJoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest, Sha256};
 
+use super::window::Window;
 use crate::error::Error;
 
 /// Windows that wait for the hasher.
 const QUEUE_WINDOWS: usize = 4;
-
-/// A part of the snapshot, shared by the stages.
-pub(super) type Window = Arc<Vec<u8>>;
 
 /// The sending end of the lane.
 pub(super) struct DigestLane<'scope> {

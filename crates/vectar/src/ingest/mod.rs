@@ -10,6 +10,7 @@ mod pipeline;
 mod reading;
 mod rows;
 mod subject;
+mod window;
 mod worker;
 
 use std::collections::BTreeMap;

@@ -3,17 +3,14 @@
 //! A file is read by a thread of the ingest. A stream may have nothing to say for hours, and no system interrupts a blocked `read`
 //! for us: its thread is not waited for, so that an ingest can be stopped. It ends with the stream, or with the process.
 
-use std::{io, sync::Arc, thread};
+use std::{io, thread};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::digest_lane::Window;
+use super::window::{Window, WindowPool};
 use crate::{error::Error, source::Source};
 
-/// Bytes read at once. The windows in flight (reader, dissector, hash lane) make about 32 MiB.
-const WINDOW_BYTES: usize = 4 * 1024 * 1024;
-
-/// Windows that were read and wait.
+/// Windows that were read and wait. Those in flight (reader, dissector, hash lane) make about 32 MiB.
 const READ_AHEAD_WINDOWS: usize = 2;
 
 /// What the reading thread says, in order; nothing follows [`End`](Read::End) or [`Failed`](Read::Failed).
@@ -54,15 +51,14 @@ pub(super) fn start<'scope, 'env>(
 }
 
 fn read_all(windows: &Sender<Read>, mut read: impl FnMut(u64, &mut [u8]) -> Result<usize, Error>) {
+    let pool = WindowPool::new();
     let mut offset = 0;
     loop {
-        let mut window = vec![0; WINDOW_BYTES];
-        let said = match read(offset, &mut window) {
-            Ok(0) => Read::End,
-            Ok(count) => {
-                offset += count as u64;
-                window.truncate(count);
-                Read::Window(Arc::new(window))
+        let said = match pool.fill(|window| read(offset, window)) {
+            Ok(window) if window.is_empty() => Read::End,
+            Ok(window) => {
+                offset += window.len() as u64;
+                Read::Window(window)
             }
             Err(error) => Read::Failed(error),
         };

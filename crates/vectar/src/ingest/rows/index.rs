@@ -131,7 +131,8 @@ impl<'e> RowIndexes<'e> {
             predecessors: Vec::new(),
             unreadable: HashSet::new(),
             kinds: HashMap::new(),
-            reader: ChunkReader::new(engine.repository(), CACHE_BYTES.min(places_bytes)),
+            // Rows are compared with what is read, byte for byte.
+            reader: ChunkReader::by_checksum(engine.repository(), CACHE_BYTES.min(places_bytes)),
             view: engine.repository().index().reader()?,
             kept: HashMap::new(),
             kept_left: budget_bytes.unwrap_or(KEPT_BYTES_MAX).min(KEPT_BYTES_MAX),
