@@ -70,8 +70,17 @@ enum Command {
         #[arg(default_value_t = 8)]
         seeds: u64,
     },
-    /// Race vectar against restic and borg over the same snapshots; installs these Debian packages if they are missing
+    /// Race vectar against its peers over the same snapshots; installs their Debian packages if they are missing
     Race {
+        /// What is raced
+        #[arg(value_enum, default_values = ["checks", "speed"])]
+        disciplines: Vec<race::Discipline>,
+        /// Compare also what the series of snapshots in and below this folder take; may be repeated
+        #[arg(long, value_name = "DIR")]
+        series: Vec<PathBuf>,
+        /// Write the figures of speed to this Markdown file, and beside it as CSV
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
         /// Work in this folder, which must not exist; else in the build folder
         #[arg(long, value_name = "DIR")]
         work: Option<PathBuf>,
@@ -99,7 +108,9 @@ fn main() -> Result<ExitCode> {
             .args(arguments)
             .pass_through(&root),
         Command::Acceptance { parts, work, keep } => acceptance::run(&root, work, keep, &parts),
-        Command::Race { work } => race::run(&root, work),
+        Command::Race { disciplines, series, report, work } => {
+            race::run(&root, &disciplines, work, &series, report.as_deref())
+        }
         Command::Campaign { seeds } => campaign(&root, seeds),
         Command::Bench { arguments } => {
             Cargo::new("bench").args(["-p", "vectar-benches"]).args(arguments).pass_through(&root)

@@ -1,24 +1,22 @@
-//! `cargo xtask race`: the same snapshots through vectar, restic and borg, side by side in one run.
-//!
-//! Each tool gets its own repository of the same bytes, on the same disk, one after the other; the files are in the page cache for all of
-//! them. Printed are seconds and how many times as fast as which peer vectar is. The peers are Debian packages, which are installed
-//! when they are missing and the user may do that.
+//! How long a check takes beside restic's and borg's, and what durability costs.
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::cargo::Cargo;
+use super::{install, ratio, run_in, timed, verdict};
 
 /// What is raced over: 500 MiB of snapshots, first as one snapshot of which no part repeats, then as five days of one collection. With the
-/// first all tools store about the same bytes, so it shows what a byte costs; the second is what a repository of snapshots is like.
-const COURSES: [Course; 2] = [
+/// first all tools store about the same bytes, so it shows what a byte costs; the second is what a repository of snapshots is like. The
+/// last is long enough that the barriers of durability show.
+const COURSES: [Course; 3] = [
     Course { name: "one snapshot of 500 MiB", size: "500MiB", generations: "1", is_claimed: false },
     Course { name: "five daily snapshots of 100 MiB", size: "100MiB", generations: "5", is_claimed: true },
+    Course { name: "one snapshot of 1 GiB", size: "1GiB", generations: "1", is_claimed: false },
 ];
 
 /// Snapshots to race over.
@@ -42,50 +40,26 @@ const NAMES_RATIO_MIN: f64 = 0.6;
 /// Full durability may cost this much more than copying and syncing what was written, or hashing and packing, whichever takes longer.
 const DURABLE_RATIO_MAX: f64 = 1.05;
 
-/// Runs the race in `work`, which must not exist.
+/// Runs all courses in folders below `work`. Returns whether every bound was met.
 ///
 /// # Errors
 ///
 /// When a program cannot be had or fails.
-pub(crate) fn run(root: &Path, work: Option<PathBuf>) -> Result<ExitCode> {
-    for package in [("restic", "restic"), ("borg", "borgbackup"), ("b3sum", "b3sum"), ("eatmydata", "eatmydata")] {
-        install(package.0, package.1)?;
+pub(super) fn run(release: &Path, work: &Path) -> Result<bool> {
+    for (program, package) in
+        [("restic", "restic"), ("borg", "borgbackup"), ("b3sum", "b3sum"), ("eatmydata", "eatmydata")]
+    {
+        ensure!(install(program, package), "{program} cannot be had: install the Debian package {package}");
     }
-    for target in [&["-p", "vectar-cli"][..], &["-p", "vectar-testkit", "--example", "corpus"]] {
-        let built = Cargo::new("build").arg("--release").args(target).process(root).status()?;
-        ensure!(built.success(), "a program of ours cannot be built");
-    }
-    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root).no_deps().exec()?;
-    let release = PathBuf::from(metadata.target_directory).join("release");
-    let work = work.unwrap_or_else(|| release.with_file_name("race"));
-    ensure!(!work.exists(), "{} exists: remove it", work.display());
-    std::fs::create_dir_all(&work)?;
-    let work = work.canonicalize()?;
-    let mut met: Result<bool> = Ok(true);
+    let mut met = true;
     for (number, course) in COURSES.iter().enumerate() {
-        let race = Race { release: release.clone(), work: work.join(number.to_string()) };
+        let race = Race { release: release.to_owned(), work: work.join(format!("checks-{number}")) };
         std::fs::create_dir(&race.work)?;
         println!("{}", course.name);
-        met = met.and_then(|met| Ok(race.all(course)? && met));
+        met &= race.all(course)?;
+        std::fs::remove_dir_all(&race.work)?;
     }
-    std::fs::remove_dir_all(&work)?;
-    Ok(ExitCode::from(u8::from(!met?)))
-}
-
-/// Installs a Debian package when its program is missing.
-fn install(program: &str, package: &str) -> Result<()> {
-    let is_there = |program: &str| {
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-    };
-    if is_there(program) {
-        return Ok(());
-    }
-    let installed = Command::new("apt-get").args(["install", "-y", package]).stdout(Stdio::null()).status();
-    ensure!(
-        installed.is_ok_and(|status| status.success()) && is_there(program),
-        "{program} is not there and cannot be installed: install the Debian package {package}"
-    );
-    Ok(())
+    Ok(met)
 }
 
 struct Race {
@@ -106,11 +80,11 @@ impl Race {
             "uuid",
         ]))?;
         self.run(self.vectar().arg("init"))?;
-        let stored = self.timed(|| self.run(self.vectar().args(["ingest", "corpus"])))?;
+        let stored = timed(|| self.run(self.vectar().args(["ingest", "corpus"])))?;
         self.run(self.restic().arg("init"))?;
-        let restic_stored = self.timed(|| self.run(self.restic().args(["backup", "corpus"])))?;
+        let restic_stored = timed(|| self.run(self.restic().args(["backup", "corpus"])))?;
         self.run(self.borg().args(["init", "--encryption", "none", "borg"]))?;
-        let borg_stored = self.timed(|| self.run(self.borg().args(["create", "borg::one", "corpus"])))?;
+        let borg_stored = timed(|| self.run(self.borg().args(["create", "borg::one", "corpus"])))?;
         println!(
             "  store:               vectar {}, restic {}, borg {}",
             seconds(stored),
@@ -145,7 +119,7 @@ impl Race {
                 if !is_durable {
                     ingest = self.without_barriers(&ingest);
                 }
-                let time = self.timed(|| self.run(ingest.args(["ingest", "corpus"])))?;
+                let time = timed(|| self.run(ingest.args(["ingest", "corpus"])))?;
                 let best = if is_durable { &mut durable } else { &mut without };
                 *best = time.min(*best);
             }
@@ -179,25 +153,12 @@ impl Race {
     }
 
     fn best(&self, mut step: impl FnMut() -> Result<()>) -> Result<Duration> {
-        let times = (0..RUNS).map(|_| self.timed(&mut step)).collect::<Result<Vec<_>>>()?;
+        let times = (0..RUNS).map(|_| timed(&mut step)).collect::<Result<Vec<_>>>()?;
         Ok(times.into_iter().min().unwrap_or_default())
     }
 
-    fn timed(&self, step: impl FnOnce() -> Result<()>) -> Result<Duration> {
-        let start = Instant::now();
-        step()?;
-        Ok(start.elapsed())
-    }
-
     fn run(&self, command: &mut Command) -> Result<()> {
-        let output = command
-            .current_dir(&self.work)
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot start {command:?}"))?;
-        let text = || String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "{command:?} ended with {}: {}", output.status, text());
-        Ok(())
+        run_in(&self.work, command)
     }
 
     fn vectar(&self) -> Command {
@@ -252,14 +213,6 @@ fn claim(course: &Course, what: &str, measured: f64, bound: f64) -> bool {
     !course.is_claimed || measured >= bound
 }
 
-fn ratio(one: Duration, other: Duration) -> f64 {
-    one.as_secs_f64() / other.as_secs_f64().max(f64::MIN_POSITIVE)
-}
-
 fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
-}
-
-fn verdict(ok: bool) -> &'static str {
-    if ok { "ok" } else { "BREACH" }
 }
