@@ -57,6 +57,8 @@ impl CutParameters {
         // Single rows are shared whatever chunk they lie in, so longer chunks only save what each of them costs: over six snapshots with
         // UUID ids 27.48 MB at 32 KiB, 27.81 at 8 KiB and 27.44 at 64 KiB, where one row costs the decoding of twice as much.
         rows: ChunkSizes::from_constants(4 << 10, 32 << 10, 128 << 10),
+        // The same for values: 64 KiB name half as many chunks in the recipe of values that moved.
+        blocks: ChunkSizes::from_constants(16 << 10, 64 << 10, 256 << 10),
         ..Self::V1
     };
 
@@ -97,9 +99,10 @@ impl CutParameters {
         CutRule::Blocks { block_bytes, sizes: self.blocks }
     }
 
-    /// Small fixed-size slots of `slot_bytes` each behind a header, overwritten in place like blocks.
+    /// Small fixed-size slots of `slot_bytes` each behind a header, overwritten in place. They are shared by whole chunks, so by shorter ones
+    /// than blocks: those of rebuilt files.
     pub fn slots_rule(&self, header_bytes: u64, slot_bytes: u64) -> CutRule {
-        CutRule::Rows { header_bytes, row_bytes: slot_bytes, sizes: self.blocks }
+        CutRule::Rows { header_bytes, row_bytes: slot_bytes, sizes: self.rebuilt }
     }
 
     /// Logs of length-prefixed records that only grow at their end.

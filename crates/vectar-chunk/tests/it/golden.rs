@@ -164,12 +164,19 @@ fn v1_is_recorded_like_this() {
     .assert_eq(&text);
 }
 
-/// What changed after it: the rows.
+/// What changed after it: rows and blocks.
 #[test]
 fn v2_is_recorded_like_this() {
     let (one, two) = (recorded(&CutParameters::V1), recorded(&CutParameters::V2));
     let changed: Vec<_> = one.lines().zip(two.lines()).filter(|(one, two)| one != two).map(|(_, two)| two).collect();
-    let expected = ["cut.rows.bytes_min = 4096", "cut.rows.bytes_avg = 32768", "cut.rows.bytes_max = 131072"];
+    let expected = [
+        "cut.rows.bytes_min = 4096",
+        "cut.rows.bytes_avg = 32768",
+        "cut.rows.bytes_max = 131072",
+        "cut.blocks.bytes_min = 16384",
+        "cut.blocks.bytes_avg = 65536",
+        "cut.blocks.bytes_max = 262144",
+    ];
     assert_eq!(changed, expected);
     assert_eq!(one.lines().count(), two.lines().count());
 }

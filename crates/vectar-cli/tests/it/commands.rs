@@ -202,7 +202,7 @@ fn ingest_of_a_stream_with_all_that_can_be_said() {
             size  <size> (<size>)
             sha-256  73e0bcfc88de3bf87a913f75c302bf282e1298e3f99f1791340dc40019268c24
             new packs  <size> (<size>)
-            chunks  62, 49 of them new
+            chunks  60, 47 of them new
             tags  a, b
             note  before the upgrade
             shard  ?: 2 segment(s), replicas 4831547486316841 Active
@@ -279,7 +279,7 @@ fn show() {
             size  <size> (<size>)
             sha-256  9e4766c3f03e330193008071b18cf4cac57ea02acefd5333df1b4d30e3e87c94
             new packs  <size> (<size>)
-            chunks  626, 30 of them new
+            chunks  627, 31 of them new
             shard  0: 2 segment(s), replicas 4831547486316841 Active
             CLASS  SIZE  NEW  STORED
             block-pages  <size>  <size>  <size>
@@ -305,7 +305,7 @@ fn show() {
         size  <size> (<size>)
         sha-256  01158e9f41a7854e3182459641c131519696323fa07e2c2c0fca898f125cd7fc
         new packs  <size> (<size>)
-        chunks  350, 207 of them new
+        chunks  348, 205 of them new
         CLASS  SIZE  NEW  STORED
         block-pages  <size>  <size>  <size>
         dense-rows  <size>  <size>  <size>

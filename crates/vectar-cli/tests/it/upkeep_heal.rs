@@ -36,7 +36,7 @@ fn a_backup_that_shares_rows_is_healed() {
         &["check"],
         &MASKS,
         expect![[r#"
-            damage: chunk <hash> and 22 more: it is in no pack
+            damage: chunk <hash> and 20 more: it is in no pack
               needed by <bkup-4>, <bkup-5>, <bkup-3>
             damage: chunk <hash> and 4 more: it is in no pack
               needed by <bkup-4>, <bkup-5>

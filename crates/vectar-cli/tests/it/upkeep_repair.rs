@@ -275,7 +275,7 @@ fn a_pack_without_its_footer() {
               needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 5 more
             damage: chunk <hash> and 9 more: it is in no pack
               needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 4 more
-            damage: chunk <hash> and 4 more: it is in no pack
+            damage: chunk <hash> and 2 more: it is in no pack
               needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 3 more
             damage: chunk <hash> and 2 more: it is in no pack
               needed by <bkup-1>, <bkup-2>, <bkup-3>, <bkup-4> and 1 more

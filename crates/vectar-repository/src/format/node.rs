@@ -4,8 +4,8 @@
 //! u8 version = 2 │ varint length in bytes │ varint n │ n × 32-byte ids │ varint m │ m tags │ slots │ starts │ lengths │ literals
 //! tag 0 Inline  lengths: how many bytes; literals: the bytes
 //!     1 Fill    lengths: how often; literals: the byte
-//!     2 Copy    slots: id slot − (last slot + 1); starts: start − expected start; lengths: how many bytes
-//!     3 Node    slots: id slot − (last slot + 1); lengths: how many bytes it stands for
+//!     2 Copy    slots: the id's slot, or how far it lies from the last one + 1; starts: likewise from the expected start; lengths: how many bytes
+//!     3 Node    slots: as in a copy; lengths: how many bytes it stands for
 //! ```
 //!
 //! Ids do not compress and the rest does, column by column ([`column`](super::column)): so a chunk is named once however many pieces of it lie
@@ -16,7 +16,7 @@ use vectar_chunk::{ChunkId, NodeId};
 
 use super::{
     Fields, FormatError,
-    column::{self, Column},
+    column::{self, Choice, Column},
     node_v1, varint,
 };
 
@@ -122,7 +122,8 @@ impl RecipeNode {
     pub fn encode(&self) -> Vec<u8> {
         let mut slots = Slots::default();
         let (mut tags, mut literals) = (Vec::with_capacity(self.items.len()), Vec::new());
-        let (mut steps, mut starts, mut lens) = (Vec::new(), Vec::new(), Vec::with_capacity(self.items.len()));
+        let (mut steps, mut start_steps, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut used_slots, mut lens) = (Vec::new(), Vec::with_capacity(self.items.len()));
         for item in &self.items {
             lens.push(item.len());
             tags.push(match item {
@@ -137,11 +138,14 @@ impl RecipeNode {
                 RecipeItem::Copy { chunk, start, len } => {
                     let (step, start_step) = slots.copy_steps(chunk, *start, *len);
                     steps.push(step);
-                    starts.push(start_step);
+                    used_slots.push(slots.last());
+                    start_steps.push(start_step);
+                    starts.push(u64::from(*start));
                     2
                 }
                 RecipeItem::Node { node, .. } => {
                     steps.push(slots.node_step(node));
+                    used_slots.push(slots.last());
                     3
                 }
             });
@@ -153,8 +157,8 @@ impl RecipeNode {
         slots.ids.iter().for_each(|id| out.extend_from_slice(id));
         varint::encode(tags.len() as u64, &mut out);
         out.extend_from_slice(&tags);
-        column::encode_signed(&steps, &mut out);
-        column::encode_signed(&starts, &mut out);
+        column::encode_choice(&steps, &used_slots, &mut out);
+        column::encode_choice(&start_steps, &starts, &mut out);
         column::encode(&lens, &mut out);
         out.extend_from_slice(&literals);
         out
@@ -210,8 +214,8 @@ fn decode_items(ids: &[[u8; 32]], fields: &mut Fields<'_>) -> Result<Vec<RecipeI
     let copies = with_tag(2);
     let mut columns = Columns {
         table: SlotTable::new(ids),
-        steps: Column::decode(fields, copies + with_tag(3))?,
-        starts: Column::decode(fields, copies)?,
+        slots: Choice::decode(fields, copies + with_tag(3))?,
+        starts: Choice::decode(fields, copies)?,
         lens: Column::decode(fields, tags.len())?,
     };
     tags.iter().map(|tag| columns.next_item(*tag, fields)).collect()
@@ -257,6 +261,11 @@ impl Slots {
         (step, i64::from(start) - i64::from(expected))
     }
 
+    /// The slot that was used last.
+    fn last(&self) -> u64 {
+        (self.next - 1) as u64
+    }
+
     fn step_to(&mut self, id: &[u8; 32]) -> (usize, i64) {
         let slot = *self.slot_of.entry(*id).or_insert_with(|| {
             self.ids.push(*id);
@@ -280,10 +289,16 @@ impl<'b> SlotTable<'b> {
         Self { ids, ends: vec![0; ids.len()], next: 0 }
     }
 
-    /// The item that copies `len` bytes.
-    pub(super) fn copy(&mut self, step: i64, start_step: i64, len: u64) -> Result<RecipeItem, FormatError> {
+    /// The item that copies `len` bytes; `start_step` is asked how far they begin from where they were expected.
+    pub(super) fn copy(
+        &mut self,
+        step: i64,
+        start_step: impl FnOnce(i64) -> Result<i64, FormatError>,
+        len: u64,
+    ) -> Result<RecipeItem, FormatError> {
         let slot = self.slot(step)?;
-        let start = i64::from(self.ends[slot]).checked_add(start_step).and_then(|start| u32::try_from(start).ok());
+        let expected = i64::from(self.ends[slot]);
+        let start = expected.checked_add(start_step(expected)?).and_then(|start| u32::try_from(start).ok());
         let range = start.zip(u32::try_from(len).ok());
         let range = range.and_then(|(start, len)| Some((start, len, start.checked_add(len)?)));
         let (start, len, end) =
@@ -313,8 +328,8 @@ pub(super) fn unknown_tag(tag: u8) -> FormatError {
 /// A node while it is read.
 struct Columns<'b> {
     table: SlotTable<'b>,
-    steps: Column<'b>,
-    starts: Column<'b>,
+    slots: Choice<'b>,
+    starts: Choice<'b>,
     lens: Column<'b>,
 }
 
@@ -324,8 +339,11 @@ impl Columns<'_> {
         match tag {
             0 => Ok(RecipeItem::Inline(literals.take(usize::try_from(len).unwrap_or(usize::MAX))?.to_vec())),
             1 => Ok(RecipeItem::Fill { byte: literals.u8()?, len }),
-            2 => self.table.copy(self.steps.next_signed()?, self.starts.next_signed()?, len),
-            3 => self.table.node(self.steps.next_signed()?, len),
+            2 => {
+                let step = self.slots.next_step(self.table.next)?;
+                self.table.copy(step, |expected| self.starts.next_step(expected), len)
+            }
+            3 => self.table.node(self.slots.next_step(self.table.next)?, len),
             tag => Err(unknown_tag(tag)),
         }
     }

@@ -80,7 +80,7 @@ pub(super) fn decode_items(ids: &[[u8; 32]], fields: &mut Fields<'_>) -> Result<
             1 => RecipeItem::Fill { byte: fields.u8()?, len: fields.varint()? },
             2 => {
                 let (step, start_step) = (varint::unzigzag(fields.varint()?), varint::unzigzag(fields.varint()?));
-                table.copy(step, start_step, fields.varint()?)?
+                table.copy(step, |_| Ok(start_step), fields.varint()?)?
             }
             3 => {
                 let step = varint::unzigzag(fields.varint()?);

@@ -464,8 +464,8 @@ fn the_layouts_are_those_of_the_document() {
     };
     // Version, 309 bytes, two ids; five items. The second copy goes back two slots and starts where the first one ended.
     let ids = [&[0xb5, 2, 2][..], &[1; 32], &[2; 32], &[5]].concat();
-    // Each column with its unit and width: slots in steps of 2, starts of 10, lengths of two bytes.
-    let (tags, slots, starts) = ([0, 1, 2, 3, 2], [2, 1, 0, 0, 1], [10, 1, 2, 0]);
+    // Each column with its unit and width: slots themselves, starts by how far they lie from the expected ones, lengths of two bytes.
+    let (tags, slots, starts) = ([0, 1, 2, 3, 2], [1, 1, 1, 0, 1, 0], [0, 10, 1, 2, 0]);
     let lens = [&[1, 2][..], &[2, 44, 5, 1, 1], &[0, 1, 0, 0, 0]].concat();
     let columns = [&tags[..], &slots, &starts, &lens, b"hi", &[7]].concat();
     assert_eq!(node.encode(), [&[2][..], &ids, &columns].concat());
