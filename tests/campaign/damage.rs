@@ -149,7 +149,7 @@ fn set(seed: u64) -> Result<(World, Expected)> {
     repository.forget(&kept)?;
     for id in expected.keys() {
         repository.annotate(*id, vectar::Change::AddTag("gold".to_owned()))?;
-        repository.add_proof(*id, "bytes-identical")?;
+        repository.add_proof(*id)?;
     }
     check_whole(&repository)?;
     Ok((world, expected))

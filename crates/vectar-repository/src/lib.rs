@@ -59,6 +59,7 @@ mod recipe;
 // Records and what is said of them.
 mod annotations;
 mod forgetting;
+mod proofs;
 mod records;
 mod superseding;
 
@@ -75,6 +76,7 @@ pub use forgetting::ForgottenList;
 pub use format::ids::{BackupId, PackId, RepositoryId};
 pub use index::{CatchUpStats, ChunkIndex, ChunkLocation, IndexPlace};
 pub use ingest::{Committed, Ingest, PreparedRecord, Preparer, RecordDraft, Stored};
+pub use proofs::Proven;
 pub use reader::{ChunkReader, ReadRun};
 pub use recipe::{
     INLINE_BYTES_MAX, ITEMS_INLINE_MAX, NodeSink, NodeWriter, Placed, RecipeWalker, piece_of, read_range,

@@ -1,16 +1,15 @@
-//! Records, events and proofs: the small objects that say what a repository holds. No index is needed to read them.
+//! Records and events: the small objects that say what a repository holds. No index is needed to read them.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use vectar_backend::{BackendExt, KeyPrefix, ListedObject, ObjectKey, PutOutcome};
 
 use crate::{
     error::RepositoryError,
     fetch,
     format::{
-        event::{Event, Proof},
+        event::Event,
         frame::{self, FrameKind},
         ids::BackupId,
         ingest_marks::{Intent, Void},
@@ -134,33 +133,6 @@ impl Repository {
             frame::decode(FrameKind::Intent, &bytes).ok()
         };
         Ok(intents.filter_map(read).collect())
-    }
-
-    /// Records that something was shown of a backup.
-    ///
-    /// # Errors
-    /// The storage refused it.
-    pub fn add_proof(&self, backup: BackupId, shown: &str) -> Result<Proof, RepositoryError> {
-        let at = self.environment.now();
-        let client = self.environment.client();
-        let proof = Proof { at, backup, shown: shown.to_owned(), client, tool: TOOL.to_owned() };
-        let key = keys::proof(&backup, at.as_millisecond(), &self.random_suffix());
-        self.put_small(&key, frame::encode(FrameKind::Proof, &proof))?;
-        Ok(proof)
-    }
-
-    /// When each backup was last shown to be good. The answer is in the keys, so this is one listing.
-    ///
-    /// # Errors
-    /// The listing failed.
-    pub fn proven_at(&self) -> Result<HashMap<BackupId, Timestamp>, RepositoryError> {
-        let mut newest: HashMap<BackupId, Timestamp> = HashMap::new();
-        for object in self.list(&keys::proofs())? {
-            if let Some((id, at)) = keys::proof_of(&object.key) {
-                newest.entry(id).and_modify(|known| *known = at.max(*known)).or_insert(at);
-            }
-        }
-        Ok(newest)
     }
 
     pub(crate) fn list(&self, prefix: &KeyPrefix) -> Result<Vec<ListedObject>, RepositoryError> {

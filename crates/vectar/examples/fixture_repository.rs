@@ -70,7 +70,7 @@ fn write(memory: &MemoryBackend) -> Result<Vec<BackupRecord>, Box<dyn Error>> {
             other => return Err(format!("{series}/{name} was not stored: {other:?}").into()),
         }
     }
-    repository.add_proof(records[0].id, "bytes-identical")?;
+    repository.add_proof(records[0].id)?;
     Ok(records)
 }
 

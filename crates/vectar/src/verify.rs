@@ -32,7 +32,7 @@ pub fn verify_backup(
 ) -> Result<(Rebuilt, Option<Proof>), Error> {
     let rebuilt = rebuild(engine, record, &mut Nowhere, observer, cancel)?;
     // On a storage that is full or read-only the bytes are as identical as anywhere.
-    let proof = engine.repository().add_proof(record.id, "bytes-identical");
+    let proof = engine.repository().add_proof(record.id);
     let proof = proof.inspect_err(
         |error| tracing::warn!(%error, "the backup is identical; that it was verified could not be noted"),
     );

@@ -30,10 +30,37 @@ pub struct Proof {
     pub at: Timestamp,
     /// The backup.
     pub backup: BackupId,
-    /// What was shown: `bytes-identical` (rebuilt and both digests compared).
+    /// What was shown: `bytes-identical` (rebuilt and both digests compared), or `loads-in-engine` (that, and what `drill` says).
     pub shown: String,
     /// Host name and process of the client.
     pub client: String,
     /// Which program.
     pub tool: String,
+    /// What Qdrant's own engine made of it; with `loads-in-engine` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillNote>,
+}
+
+/// What was shown `bytes-identical`: it was rebuilt, and both digests were compared.
+pub const SHOWN_BYTES: &str = "bytes-identical";
+
+/// What was shown `loads-in-engine`: as [`SHOWN_BYTES`], and Qdrant's own engine loaded every shard and answered as its files say.
+pub const SHOWN_ENGINE: &str = "loads-in-engine";
+
+/// What a drill compared. A reader takes what it knows; a later version may say more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DrillNote {
+    /// Version of the engine: of the package `qdrant-edge-py`.
+    pub engine: String,
+    /// Shards that it loaded.
+    pub shards: u64,
+    /// Points that it counted in all of them.
+    pub points: u64,
+    /// Points whose payloads were compared.
+    pub payloads: u64,
+    /// Vectors that were compared, each name by itself.
+    pub vectors: u64,
+    /// Searches whose answers were compared.
+    pub searches: u64,
 }

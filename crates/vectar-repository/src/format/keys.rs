@@ -107,6 +107,21 @@ pub fn proof(id: &BackupId, unix_ms: i64, suffix: &str) -> ObjectKey {
     key(format!("proofs/{id}/{:015}-{suffix}", unix_ms.max(0)))
 }
 
+/// `proofs/<id>/<time>-<suffix>-drill`: a dated statement that Qdrant's own engine loaded a backup.
+#[must_use]
+pub fn drill_proof(id: &BackupId, unix_ms: i64, suffix: &str) -> ObjectKey {
+    key(format!("proofs/{id}/{:015}-{suffix}{DRILL_ENDING}", unix_ms.max(0)))
+}
+
+/// What the names of proofs end with that a drill left. Readers that do not know it see a proof like any other.
+const DRILL_ENDING: &str = "-drill";
+
+/// Whether a proof is that of a drill.
+#[must_use]
+pub fn is_drill_proof(key: &ObjectKey) -> bool {
+    key.as_str().ends_with(DRILL_ENDING)
+}
+
 /// All packs.
 #[must_use]
 pub fn packs() -> KeyPrefix {

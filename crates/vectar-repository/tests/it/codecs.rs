@@ -11,7 +11,7 @@ use vectar_repository::{
         FORMAT_VERSION, FormatError, KNOWN_FEATURES,
         annotation::{Annotation, Change},
         config::{Config, NodeCut, StorageNote},
-        event::{Event, Proof},
+        event::{DrillNote, Event, Proof},
         forgotten::Forgotten,
         frame::{self, FrameKind},
         ids::IngestNonce,
@@ -317,7 +317,8 @@ proptest! {
         let (action, tool, summary) = ("ingest".to_owned(), client.clone(), client.clone());
         let event = Event { at, action, client: client.clone(), tool, backup: has_backup.then_some(id), summary };
         prop_assert_eq!(frame::decode::<Event>(FrameKind::Event, &frame::encode(FrameKind::Event, &event)).unwrap(), event);
-        let proof = Proof { at, backup: id, shown: client.clone(), client: client.clone(), tool: client };
+        let drill = has_backup.then(|| DrillNote { engine: client.clone(), points: u64::MAX, ..DrillNote::default() });
+        let proof = Proof { at, backup: id, shown: client.clone(), client: client.clone(), tool: client, drill };
         prop_assert_eq!(frame::decode::<Proof>(FrameKind::Proof, &frame::encode(FrameKind::Proof, &proof)).unwrap(), proof);
     }
 
