@@ -1,7 +1,7 @@
 //! What to tell people about each error beside its own text: to which object, what is safe, what now.
 
 use vectar::{
-    Error, QdrantErrorKind, RepositoryError,
+    EngineLack, Error, QdrantErrorKind, RepositoryError,
     prepare::{Concern, ConcernLevel},
 };
 
@@ -45,6 +45,7 @@ pub(crate) fn on(error: &Error) -> Advice {
         Error::Repository(error) => on_repository(error),
         Error::Source { .. }
         | Error::SourceChanged { .. }
+        | Error::SourceKept { .. }
         | Error::Tar { .. }
         | Error::SnapshotDamaged { .. }
         | Error::ChecksumMismatch { .. }
@@ -98,6 +99,7 @@ pub(crate) fn on(error: &Error) -> Advice {
         },
         Error::Refused { .. } | Error::DirectoryTaken { .. } | Error::StageFull { .. } => on_prepare(error),
         Error::OptionInvalid { .. } => Advice::safe(NOTHING_CHANGED),
+        Error::EngineLacking { .. } | Error::ScratchFull { .. } => on_drill(error),
         Error::Cancelled => Advice::safe("nothing is half-published; what was written before is used by the next try"),
         Error::ThreadLost { .. } => {
             Advice::safe(NOTHING_STORED).hint("this is a defect of vectar; report it with what was being done")
@@ -131,6 +133,55 @@ fn on_prepare(error: &Error) -> Advice {
             ..Advice::safe(NOTHING_STAGED).hint("make room, or choose an --out on another disk")
         },
         _ => Advice::default(),
+    }
+}
+
+/// The advice on a drill that was not made.
+fn on_drill(error: &Error) -> Advice {
+    match error {
+        Error::EngineLacking { lack, said, .. } => on_engine(lack, said),
+        Error::ScratchFull { directory, free, needed } => Advice {
+            message: Some(format!("{} has too little room for the drill", directory.display())),
+            objects: vec![format!("free now:    {}", size_long(*free)), format!("it may need: {}", size_long(*needed))],
+            ..Advice::safe(
+                "nothing was left behind; nothing is said about the backup, and proofs of earlier drills stay",
+            )
+            .hint("make room there, or name a larger directory with --scratch")
+        },
+        _ => Advice::default(),
+    }
+}
+
+/// Lines shown of what Python or pip said, from the end, and characters of each.
+const SAID_LINES_MAX: usize = 3;
+const SAID_CHARS_MAX: usize = 300;
+
+/// The advice on an engine that cannot be had.
+fn on_engine(lack: &EngineLack, said: &str) -> Advice {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(SAID_LINES_MAX));
+    let advice = Advice {
+        objects: last.map(|line| line.chars().take(SAID_CHARS_MAX).collect()).collect(),
+        ..Advice::safe("nothing is said about any backup, and none was changed; nothing was left behind")
+    };
+    match lack {
+        EngineLack::NoPython { .. } => advice
+            .hint("install Python 3.10 or newer with its venv module, so that python3 is found in PATH")
+            .hint("or name one with --python INTERPRETER that has the package"),
+        EngineLack::NoVenv { .. } => advice
+            .hint("install Python's venv module; some systems have it in a package python3-venv")
+            .hint("or name a Python with --python INTERPRETER that has the package"),
+        EngineLack::NotInstallable => advice
+            .hint("check that pip reaches its index; its own settings and variables (PIP_INDEX_URL, PIP_FIND_LINKS, proxies) are used")
+            .hint("check that the version exists for this Python and this machine, or choose another with --engine-version")
+            .hint("without a network: install the package into an environment elsewhere, and name its Python with --python INTERPRETER"),
+        EngineLack::NoPackage { .. } => advice
+            .hint("install the package into that Python's environment; what is installed for a user only is not seen")
+            .hint("or leave --python out: an environment is made then, once"),
+        EngineLack::OtherVersion { .. } => advice
+            .hint("say --engine-version with the version that Python has, if that is the one to drill with")
+            .hint("or leave --python out: an environment is made for each version"),
+        _ => advice.hint("name a Python that has the package with --python INTERPRETER"),
     }
 }
 
@@ -194,6 +245,8 @@ fn on_snapshot(error: &Error) -> Advice {
             Advice::safe("no backup was stored; what was written before is used by the next try")
                 .hint("wait until Qdrant has finished the snapshot (no .tmp beside it), then ingest it again")
         }
+        Error::SourceKept { .. } => Advice::safe("the file is as it was; the backups in the repository are too")
+            .hint("run \"vectar list\" to see what it was stored as; delete it by hand if it is not needed"),
         Error::Tar { .. } => Advice::safe(NOTHING_CHANGED),
         Error::SnapshotDamaged { name, finding } => Advice {
             message: Some(format!("{name} is damaged")),

@@ -13,6 +13,7 @@ use crate::commands::{
     debug::DebugArgs,
     demo::DemoArgs,
     diff::DiffArgs,
+    drill::DrillArgs,
     explain::ExplainArgs,
     extract::ExtractArgs,
     find::FindArgs,
@@ -87,6 +88,7 @@ pub(crate) enum Command {
     Extract(ExtractArgs),
     Prepare(PrepareArgs),
     Verify(VerifyArgs),
+    Drill(DrillArgs),
     Ls(LsArgs),
     #[command(visible_alias = "dump")]
     Cat(CatArgs),

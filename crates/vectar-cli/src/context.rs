@@ -129,6 +129,11 @@ impl<'o> Context<'o> {
         Ok(engine)
     }
 
+    /// Where what can be had again is kept: chunk indexes, environments for drills. `None` when nobody said where and there is no home.
+    pub(crate) fn cache_directory(&self) -> Option<&Path> {
+        self.index_directory.as_deref()
+    }
+
     /// How engines are opened here.
     pub(crate) fn engine_options(&self) -> EngineOptions {
         EngineOptions { index_directory: self.index_directory.clone(), ..EngineOptions::default() }

@@ -12,7 +12,7 @@ pub(crate) enum ExitCode {
     Usage = 2,
     /// Finished, but some parts could not be done; stderr names each.
     Incomplete = 3,
-    /// Damage was found: in the repository by any command, in a snapshot file by `verify`.
+    /// Damage was found: in the repository by any command, in a snapshot file by `verify`, in what an engine says by `drill`.
     Damage = 4,
     /// There is no repository there.
     NoRepository = 10,
@@ -21,6 +21,8 @@ pub(crate) enum ExitCode {
     Locked = 11,
     /// A later vectar wrote this.
     NewerFormat = 13,
+    /// Qdrant's own engine cannot be had: no Python, no network, no such package or version. Nothing is said about any backup.
+    NoEngine = 14,
     /// A defect of this program.
     OurBug = 70,
     /// Stopped by SIGINT or SIGTERM.
@@ -40,6 +42,7 @@ impl From<vectar::ErrorKind> for ExitCode {
             Kind::RepositoryDamaged => Self::Damage,
             Kind::NoRepository => Self::NoRepository,
             Kind::NewerFormat => Self::NewerFormat,
+            Kind::EngineLacking => Self::NoEngine,
             Kind::Cancelled => Self::Interrupted,
             Kind::OurBug => Self::OurBug,
             _ => Self::Failed,
@@ -62,6 +65,7 @@ mod tests {
             ExitCode::NoRepository => "no repository",
             ExitCode::Locked => "locked",
             ExitCode::NewerFormat => "newer format",
+            ExitCode::NoEngine => "no engine",
             ExitCode::OurBug => "our bug",
             ExitCode::Interrupted => "interrupted",
         }
@@ -70,7 +74,8 @@ mod tests {
     #[test]
     fn the_document_lists_exactly_these() {
         use ExitCode::*;
-        let codes = [Done, Failed, Usage, Incomplete, Damage, NoRepository, Locked, NewerFormat, OurBug, Interrupted];
+        let codes =
+            [Done, Failed, Usage, Incomplete, Damage, NoRepository, Locked, NewerFormat, NoEngine, OurBug, Interrupted];
         let ours: Vec<String> = codes.map(|code| format!("{} {}", code as u8, name(code))).into();
         let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md"));
         let rows = document.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));

@@ -28,8 +28,52 @@ pub enum ErrorKind {
     StorageFailed,
     /// The caller asked to stop.
     Cancelled,
+    /// Qdrant's own engine is not here, so that nothing could be drilled.
+    EngineLacking,
     /// Report it.
     OurBug,
+}
+
+/// What lacks, so that Qdrant's own engine cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EngineLack {
+    /// No Python 3 that runs.
+    NoPython {
+        /// Where it was looked for: a path, or a name that was looked up.
+        looked: PathBuf,
+    },
+    /// Python makes no virtual environments.
+    NoVenv {
+        /// The Python.
+        python: PathBuf,
+    },
+    /// The package cannot be installed: no network, no such version, or none for this Python and machine.
+    NotInstallable,
+    /// The given Python has no such package.
+    NoPackage {
+        /// The Python.
+        python: PathBuf,
+    },
+    /// The given Python has another version of it.
+    OtherVersion {
+        /// The Python.
+        python: PathBuf,
+        /// The version it has.
+        found: String,
+    },
+}
+
+impl std::fmt::Display for EngineLack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoPython { looked } => write!(f, "no Python 3 runs as {}", looked.display()),
+            Self::NoVenv { python } => write!(f, "{} makes no virtual environment", python.display()),
+            Self::NotInstallable => f.write_str("the package cannot be installed"),
+            Self::NoPackage { python } => write!(f, "{} has no such package", python.display()),
+            Self::OtherVersion { python, found } => write!(f, "{} has version {found} of it", python.display()),
+        }
+    }
 }
 
 /// The error of this crate.
@@ -59,6 +103,14 @@ pub enum Error {
         path: PathBuf,
         /// How it is seen.
         change: String,
+    },
+    /// A snapshot file must not be deleted.
+    #[error("{} is kept: {reason}", path.display())]
+    SourceKept {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// The tar layer gave up on the source.
     #[error("cannot list what is in {name}")]
@@ -325,6 +377,26 @@ pub enum Error {
         /// When, by its clock.
         at: jiff::Timestamp,
     },
+    /// Qdrant's own engine cannot be had. Nothing is said about any backup.
+    #[error("Qdrant's engine, qdrant-edge-py {version}, is not here: {lack}")]
+    EngineLacking {
+        /// The version that was asked for.
+        version: String,
+        /// What lacks.
+        lack: EngineLack,
+        /// What Python or pip said last; may be empty.
+        said: String,
+    },
+    /// The scratch directory has too little room for a shard and its unpacked files.
+    #[error("{} has {free} bytes free, the drill needs {needed}", directory.display())]
+    ScratchFull {
+        /// The directory.
+        directory: PathBuf,
+        /// Bytes free there.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
     /// The caller asked to stop.
     #[error("stopped before it was done")]
     Cancelled,
@@ -345,6 +417,7 @@ impl Error {
             Self::Source { source, .. } | Self::Target { source, .. } => kind_of_io(source),
             Self::SourceChanged { .. } => ErrorKind::Retry,
             Self::Tar { .. }
+            | Self::SourceKept { .. }
             | Self::SnapshotDamaged { .. }
             | Self::ChecksumMismatch { .. }
             | Self::SidecarInvalid { .. }
@@ -366,7 +439,8 @@ impl Error {
             | Self::FilterInvalid { .. }
             | Self::OptionInvalid { .. } => ErrorKind::FixInput,
             Self::OthersActive { .. } => ErrorKind::Retry,
-            Self::KeepFree { .. } | Self::StageFull { .. } => ErrorKind::NoSpace,
+            Self::KeepFree { .. } | Self::StageFull { .. } | Self::ScratchFull { .. } => ErrorKind::NoSpace,
+            Self::EngineLacking { .. } => ErrorKind::EngineLacking,
             Self::RebuiltWrong { .. } => ErrorKind::RepositoryDamaged,
             Self::BackupNotFound { .. }
             | Self::EntryNotFound { .. }
@@ -397,7 +471,7 @@ fn kind_of_repository(error: &RepositoryError) -> ErrorKind {
 fn kind_of_io(error: &io::Error) -> ErrorKind {
     match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
         io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => ErrorKind::Retry,
         io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => ErrorKind::FixInput,
         _ => ErrorKind::StorageFailed,

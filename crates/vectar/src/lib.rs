@@ -44,6 +44,7 @@ pub mod verify;
 
 // Looking after what is kept.
 mod copy;
+pub mod drill;
 mod healing;
 pub mod prune;
 pub mod retention;
@@ -72,7 +73,7 @@ pub use content::{Content, class_of};
 pub use copy::{CopyOutcome, copy};
 pub use deep::{outline_deep, verify_deep};
 pub use engine::{Engine, EngineOptions};
-pub use error::{Error, ErrorKind};
+pub use error::{EngineLack, Error, ErrorKind};
 pub use find::{Found, Search, find};
 pub use healing::heal;
 pub use ingest::{IngestOptions, IngestOutcome, Rehearsal, ingest};
@@ -95,7 +96,7 @@ pub use vectar_qdrant::{
 };
 pub use vectar_repository::format::{
     annotation::Change,
-    event::{Event, Proof},
+    event::{DrillNote, Event, Proof},
     forgotten::Forgotten,
     mark::MarkReason,
     node::RecipeItem,
@@ -103,8 +104,8 @@ pub use vectar_repository::format::{
 };
 pub use vectar_repository::{
     BackupId, CatchUpStats, Committed, Environment, ErrorKind as RepositoryErrorKind, ForgottenList, InitOptions,
-    PackId, RecordList, Repository, RepositoryError, RepositoryId, SeededEnvironment, StorageChange, StoredBytes,
-    SystemEnvironment, TOOL, check, durability_name, repair,
+    PackId, Proven, RecordList, Repository, RepositoryError, RepositoryId, SeededEnvironment, StorageChange,
+    StoredBytes, SystemEnvironment, TOOL, check, durability_name, repair,
 };
 pub use vectar_tar::{Anomaly, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, TarEntry};
 

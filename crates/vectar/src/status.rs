@@ -6,7 +6,10 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use vectar_repository::{BackupId, format::record::BackupRecord};
+use vectar_repository::{
+    BackupId, Proven,
+    format::{event::DrillNote, record::BackupRecord},
+};
 
 use crate::select::{Group, counts_from, is_good};
 
@@ -27,8 +30,10 @@ pub struct GroupStatus {
     pub newest_bytes: u64,
     /// What storing it added to the repository.
     pub newest_growth_bytes: u64,
-    /// When a backup of the group was last verified.
+    /// When the bytes of a backup of the group were last shown to come back.
     pub verified: Option<Timestamp>,
+    /// When Qdrant's own engine last loaded a backup of the group, and what was compared.
+    pub drilled: Option<(Timestamp, DrillNote)>,
 }
 
 impl GroupStatus {
@@ -43,11 +48,17 @@ impl GroupStatus {
     pub fn breaches(&self, now: Timestamp, age_max: SignedDuration) -> bool {
         self.age(now).is_none_or(|age| age > age_max)
     }
+
+    /// Whether the group breaks a limit on the age of its newest proof, of a verification or a drill.
+    #[must_use]
+    pub fn breaches_proof(&self, now: Timestamp, age_max: SignedDuration) -> bool {
+        self.verified.is_none_or(|at| now.duration_since(at) > age_max)
+    }
 }
 
 /// Sums up records and proofs, groups in their natural order.
 #[must_use]
-pub fn status(records: &[&BackupRecord], proven_at: &HashMap<BackupId, Timestamp>) -> Vec<GroupStatus> {
+pub fn status(records: &[&BackupRecord], proven: &HashMap<BackupId, Proven>) -> Vec<GroupStatus> {
     let mut groups: BTreeMap<Group, GroupStatus> = BTreeMap::new();
     for record in records {
         let group = Group::of(record);
@@ -60,8 +71,15 @@ pub fn status(records: &[&BackupRecord], proven_at: &HashMap<BackupId, Timestamp
             newest_bytes: 0,
             newest_growth_bytes: 0,
             verified: None,
+            drilled: None,
         });
-        row.verified = row.verified.max(proven_at.get(&record.id).copied());
+        if let Some(proven) = proven.get(&record.id) {
+            row.verified = row.verified.max(Some(proven.at));
+            let is_newer = |(at, _): &&(Timestamp, DrillNote)| row.drilled.as_ref().is_none_or(|(known, _)| known < at);
+            if let Some(drilled) = proven.drill.as_ref().filter(is_newer) {
+                row.drilled = Some(drilled.clone());
+            }
+        }
         if !is_good(record) {
             row.other += 1;
             continue;
@@ -102,6 +120,9 @@ pub fn prometheus(rows: &[GroupStatus], stored_bytes: u64) -> String {
         Some(row.newest_growth_bytes as f64)
     });
     gauge("vectar_verified_timestamp_seconds", "When a backup was last verified.", &|row| seconds(row.verified));
+    gauge("vectar_drilled_timestamp_seconds", "When Qdrant's engine last loaded a backup.", &|row| {
+        seconds(row.drilled.as_ref().map(|(at, _)| *at))
+    });
     writeln!(text, "# HELP vectar_repository_bytes Bytes of all objects.\n# TYPE vectar_repository_bytes gauge")
         .expect("a String takes everything");
     writeln!(text, "vectar_repository_bytes {stored_bytes}").expect("a String takes everything");

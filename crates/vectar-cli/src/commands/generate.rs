@@ -1,4 +1,5 @@
-//! `generate`: shell completions, man pages and the reference of all commands, from the command line's own definition.
+//! `generate`: shell completions, man pages and the reference of all commands, from the command line's own definition; and what runs them
+//! on a schedule.
 
 use std::{
     fmt::Write as _,
@@ -10,6 +11,7 @@ use clap::{Args, Command, CommandFactory, Subcommand};
 use clap_complete::Shell;
 use vectar::Error;
 
+use super::schedule::{CronJobArgs, SystemdArgs, run_cronjob, run_systemd};
 use crate::{
     args::Cli,
     context::Context,
@@ -21,7 +23,7 @@ use crate::{
 /// Columns of the texts in the reference.
 const REFERENCE_COLUMNS: usize = 100;
 
-/// Write shell completions, man pages or the reference of all commands
+/// Write shell completions, man pages, the reference of all commands, or what runs them on a schedule
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
     #[command(subcommand)]
@@ -43,6 +45,8 @@ enum GenerateCommand {
     },
     /// Print the reference of all commands as Markdown
     Markdown,
+    Systemd(SystemdArgs),
+    Cronjob(CronJobArgs),
 }
 
 /// Runs the command.
@@ -57,6 +61,8 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context<'_>) -> Result<ExitCode
         GenerateCommand::Markdown => {
             context.out().bytes().lock().write_all(markdown().as_bytes()).map_err(stdout_failed)?;
         }
+        GenerateCommand::Systemd(args) => return run_systemd(args, context),
+        GenerateCommand::Cronjob(args) => return run_cronjob(args, context),
     }
     Ok(ExitCode::Done)
 }

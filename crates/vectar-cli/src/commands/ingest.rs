@@ -8,9 +8,10 @@ use vectar::{
     BackupId, BackupRecord, Committed, Engine, IngestOptions, IngestOutcome, Rehearsal, Source, Subject,
     ingest::{Compression, RowSharing},
     select::{self, Filter},
-    source::{Discovery, discover},
+    source::{Discovery, SourceState, discover},
 };
 
+use super::ingest_sources::{self, StoredSource};
 use crate::{
     context::Context,
     error::CliError,
@@ -69,6 +70,15 @@ pub(crate) struct IngestArgs {
     /// Look for moved vectors and payload values in this backup instead, whatever its collection is called
     #[arg(long, value_name = "BACKUP", conflicts_with = "no_row_dedup")]
     like: Option<String>,
+    /// Delete each snapshot file once its backup is published and verified, but for the newest
+    ///
+    /// A file that changed since it was read, is still written, or whose backup is damaged or partial, is never deleted. The .checksum beside it
+    /// goes too. Each backup is rebuilt and both digests are compared before its file goes.
+    #[arg(long, conflicts_with = "dry_run")]
+    delete_source: bool,
+    /// With --delete-source: keep the newest N files of each collection, node, shard and kind
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "delete_source")]
+    keep_source: usize,
     /// Do everything but write
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -128,11 +138,19 @@ struct Tally {
     failed: Vec<(String, ExitCode)>,
     bytes: u64,
     new_bytes: u64,
+    /// The files whose bytes are in the repository, as they were before they were read.
+    sources: Vec<StoredSource>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &IngestArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
     let mut options = args.options(context);
+    if args.delete_source && args.sources.iter().any(|path| path == Path::new("-")) {
+        return Err(CliError::new(ExitCode::Usage, "stdin has no file that could be deleted")
+            .cause("--delete-source was given with -")
+            .safe("nothing was read or written")
+            .hint("leave --delete-source out, or name the files or their directory"));
+    }
     let repository = context.repository()?;
     let sources = find_sources(args, context)?;
     let engine = context.engine_of(&repository)?;
@@ -154,7 +172,15 @@ pub(crate) fn run(args: &IngestArgs, context: &Context<'_>) -> Result<ExitCode, 
         }
     }
     summarize(context, &sources, &tally);
-    Ok(if tally.failed.is_empty() { context.outcome() } else { ExitCode::Incomplete })
+    let deleted = match args.delete_source {
+        true => ingest_sources::delete(&engine, &tally.sources, args.keep_source, context)?,
+        false => ExitCode::Done,
+    };
+    Ok(match (deleted, tally.failed.is_empty()) {
+        (ExitCode::Done, true) => context.outcome(),
+        (ExitCode::Done, false) => ExitCode::Incomplete,
+        (worse, _) => worse,
+    })
 }
 
 impl IngestArgs {
@@ -217,6 +243,7 @@ fn ingest_one(
     tally: &mut Tally,
 ) -> Result<(), CliError> {
     let failed = |error: vectar::Error| CliError::from(error).context(format_args!("cannot store {}", path.display()));
+    let before = args.delete_source.then(|| SourceState::of(path)).transpose().map_err(failed)?;
     let source = match path == Path::new("-") {
         true => Source::stdin(args.name.clone().unwrap_or_else(|| "stdin.snapshot".to_owned())),
         false => Source::file(path).map_err(failed)?,
@@ -232,6 +259,7 @@ fn ingest_one(
             tally.new_bytes += committed.new_bytes;
             let healed = heal(context, engine, &committed.record, known);
             print_stored(context, &committed, &healed)?;
+            tally.sources.extend(before.map(|state| StoredSource { state, record: committed.record.clone() }));
             known.push(committed.record);
         }
         IngestOutcome::AlreadyStored(record) => {
@@ -241,6 +269,7 @@ fn ingest_one(
                 false => heal(context, engine, &record, known),
             };
             print_known(context, &record, &healed)?;
+            tally.sources.extend(before.map(|state| StoredSource { state, record: *record }));
         }
         IngestOutcome::Rehearsed(rehearsal) => {
             tally.stored += 1;

@@ -9,6 +9,8 @@ pub(crate) mod copy;
 pub(crate) mod debug;
 pub(crate) mod demo;
 pub(crate) mod diff;
+pub(crate) mod drill;
+mod drill_report;
 mod entry;
 pub(crate) mod explain;
 pub(crate) mod extract;
@@ -18,6 +20,7 @@ mod finding;
 pub(crate) mod forget;
 pub(crate) mod generate;
 pub(crate) mod ingest;
+mod ingest_sources;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod list;
@@ -31,6 +34,7 @@ pub(crate) mod repair;
 mod repair_backups;
 mod repair_packs;
 pub(crate) mod restore;
+mod schedule;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -59,6 +63,7 @@ pub(crate) fn run(command: &Command, context: &Context<'_>) -> Result<ExitCode, 
         Command::Extract(args) => extract::run(args, context),
         Command::Prepare(args) => prepare::run(args, context),
         Command::Verify(args) => verify::run(args, context),
+        Command::Drill(args) => drill::run(args, context),
         Command::Ls(args) => ls::run(args, context),
         Command::Cat(args) => cat::run(args, context),
         Command::Find(args) => find::run(args, context),

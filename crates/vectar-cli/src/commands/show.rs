@@ -1,14 +1,17 @@
 //! `show`.
 
 use clap::Args;
-use jiff::Timestamp;
-use vectar::{BackupRecord, select};
+use vectar::{BackupRecord, Proven, select};
 
 use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Align, Out, Table, record::BackupLine, size, size_long, utc},
+    output::{
+        Align, Out, Table,
+        record::{BackupLine, shown},
+        size, size_long, utc,
+    },
     select_args::SelectArgs,
 };
 
@@ -29,27 +32,27 @@ pub(crate) fn run(args: &ShowArgs, context: &Context<'_>) -> Result<ExitCode, Cl
     let filter = args.select.filter()?;
     let repository = context.repository()?;
     let records = context.records(&repository)?;
-    let proven_at = repository.proven_at()?;
+    let proofs = repository.proofs()?;
     let mut first = true;
     for name in &args.backups {
         for record in select::many(name, &records.backups, &filter)? {
-            let verified = proven_at.get(&record.id).copied();
+            let proven = proofs.get(&record.id);
             if context.out().is_json() {
                 context
                     .out()
-                    .json("backup", &BackupLine::new(record).pinned(&records.pins, record.id).verified(verified))?;
+                    .json("backup", &BackupLine::new(record).pinned(&records.pins, record.id).proven(proven))?;
                 continue;
             }
             if !std::mem::take(&mut first) {
                 context.out().line("")?;
             }
-            print(context.out(), record, records.pins.get(&record.id), verified)?;
+            print(context.out(), record, records.pins.get(&record.id), proven)?;
         }
     }
     Ok(context.outcome())
 }
 
-fn print(out: &Out, record: &BackupRecord, pin: Option<&String>, verified: Option<Timestamp>) -> Result<(), CliError> {
+fn print(out: &Out, record: &BackupRecord, pin: Option<&String>, proven: Option<&Proven>) -> Result<(), CliError> {
     let subject = &record.subject;
     let from = |value: &Option<String>, from: &Option<String>| {
         value.as_ref().map(|value| match from {
@@ -75,7 +78,7 @@ fn print(out: &Out, record: &BackupRecord, pin: Option<&String>, verified: Optio
         ("qdrant", subject.qdrant_at_least.as_ref().map(|version| format!("{version} or newer, by its files"))),
         ("taken", from(&taken, &subject.taken_at_from)),
         ("stored", Some(format!("{} by {}", utc(record.stored_at), record.tool))),
-        ("verified", Some(verified.map_or_else(|| "never".to_owned(), |at| format!("bytes identical, {}", utc(at))))),
+        ("proof", Some(shown(proven.map(|proven| proven.at), proven.and_then(|proven| proven.drill.as_ref())))),
         ("size", Some(size_long(record.bytes))),
         ("sha-256", Some(record.sha256.clone())),
         ("new packs", Some(size_long(record.space.new_pack_bytes))),

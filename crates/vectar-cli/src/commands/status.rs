@@ -14,18 +14,29 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Align, Table, age, size, time::parse_age, utc},
+    output::{
+        Align, Table, age,
+        record::{DrillView, shown},
+        size,
+        time::parse_age,
+        utc,
+    },
     select_args::SelectArgs,
 };
 
 /// Show whether everything is backed up
 ///
-/// One row for each collection, node, shard and kind. Damaged and partial backups do not count.
+/// One row for each collection, node, shard and kind. Damaged and partial backups do not count. PROOF is what was shown of one of them, and
+/// when: by "vectar verify" that its bytes come back, by "vectar drill --engine" that Qdrant's engine loads it too. Ends with 1 when a
+/// limit is broken, or when a limit is given and no backup is here.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// Exit with 1 when a newest good backup is older than this, such as 26h
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
     max_age: Option<SignedDuration>,
+    /// Exit with 1 when the newest proof of anything, by verify or drill, is older than this, such as 8d
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    max_proof_age: Option<SignedDuration>,
     /// Write Prometheus text to this file, in one step
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
@@ -48,7 +59,17 @@ struct StatusLine<'l> {
     newest_bytes: u64,
     newest_growth_bytes: u64,
     verified_at: Option<String>,
+    drill: Option<DrillView<'l>>,
     breach: bool,
+    proof_breach: bool,
+}
+
+/// What must not be older than this.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    age_max: Option<SignedDuration>,
+    proof_age_max: Option<SignedDuration>,
+    now: Timestamp,
 }
 
 /// Runs the command.
@@ -56,46 +77,74 @@ pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, 
     let filter = args.select.filter()?;
     let repository = context.repository()?;
     let records = context.records(&repository)?;
-    let rows = status(&filter.apply(&records.backups), &repository.proven_at()?);
+    let rows = status(&filter.apply(&records.backups), &repository.proofs()?);
     let now = repository.environment().now();
     if let Some(path) = &args.metrics_file {
         write_metrics(path, &prometheus(&rows, repository.stored_bytes()?.bytes))?;
     }
-    let breaches = |row: &&GroupStatus| args.max_age.is_some_and(|age_max| is_breach(row, &rows, now, age_max));
-    let breached: Vec<&GroupStatus> = rows.iter().filter(breaches).collect();
+    let limits = Limits { age_max: args.max_age, proof_age_max: args.max_proof_age, now };
     match context.out().is_json() {
-        true => print_json(context, &rows, now, args.max_age)?,
+        true => print_json(context, &rows, &limits)?,
         false => print_text(context, &rows, now)?,
     }
-    let nothing = args.max_age.is_some() && rows.is_empty();
+    let nothing = limits.is_any() && rows.is_empty();
     if nothing {
         context.out().warn("no backup is here at all");
     }
-    for row in &breached {
-        let found = row.age(now).map_or_else(
-            || "there is no good backup".to_owned(),
-            |found| format!("the newest good backup is {} old", age(found)),
-        );
-        context.out().warn(format_args!("{}: {found}", row.group));
-    }
-    Ok(if nothing || !breached.is_empty() { ExitCode::Failed } else { context.outcome() })
+    let breached = warn(context, &rows, &limits);
+    Ok(if nothing || breached { ExitCode::Failed } else { context.outcome() })
 }
 
-/// Whether the newest good backup of a group is too old. Partial snapshots never make a good one: they do not count beside a row
-/// that does.
-fn is_breach(row: &GroupStatus, rows: &[GroupStatus], now: Timestamp, age_max: SignedDuration) -> bool {
+/// Says which limits are broken, and whether any is.
+fn warn(context: &Context<'_>, rows: &[GroupStatus], limits: &Limits) -> bool {
+    let mut breached = false;
+    for row in rows {
+        let is_old = limits.is_too_old(row, rows);
+        let is_unproven = limits.is_unproven(row, rows);
+        breached |= is_old || is_unproven;
+        if is_old {
+            let found = row.age(limits.now).map_or_else(
+                || "there is no good backup".to_owned(),
+                |found| format!("the newest good backup is {} old", age(found)),
+            );
+            context.out().warn(format_args!("{}: {found}", row.group));
+        }
+        if is_unproven {
+            let found = row.verified.map_or_else(
+                || "no backup was ever proven".to_owned(),
+                |at| format!("the newest proof is {} old", age(limits.now.duration_since(at))),
+            );
+            context.out().warn(format_args!("{}: {found}", row.group));
+        }
+    }
+    breached
+}
+
+impl Limits {
+    fn is_any(&self) -> bool {
+        self.age_max.is_some() || self.proof_age_max.is_some()
+    }
+
+    /// Whether the newest good backup of a group is too old.
+    fn is_too_old(&self, row: &GroupStatus, rows: &[GroupStatus]) -> bool {
+        self.age_max.is_some_and(|age_max| row.breaches(self.now, age_max)) && counts(row, rows)
+    }
+
+    /// Whether the newest proof of a group is too old.
+    fn is_unproven(&self, row: &GroupStatus, rows: &[GroupStatus]) -> bool {
+        self.proof_age_max.is_some_and(|age_max| row.breaches_proof(self.now, age_max)) && counts(row, rows)
+    }
+}
+
+/// Partial snapshots never make a good backup: they do not count beside a row that does.
+fn counts(row: &GroupStatus, rows: &[GroupStatus]) -> bool {
     let is_partial = |row: &GroupStatus| row.group.kind == "shard-partial";
     let counted_elsewhere =
         || rows.iter().any(|other| other.group.collection == row.group.collection && !is_partial(other));
-    row.breaches(now, age_max) && !(is_partial(row) && counted_elsewhere())
+    !(is_partial(row) && counted_elsewhere())
 }
 
-fn print_json(
-    context: &Context<'_>,
-    rows: &[GroupStatus],
-    now: Timestamp,
-    age_max: Option<SignedDuration>,
-) -> Result<(), CliError> {
+fn print_json(context: &Context<'_>, rows: &[GroupStatus], limits: &Limits) -> Result<(), CliError> {
     rows.iter().try_for_each(|row| {
         context.out().json(
             "status",
@@ -109,11 +158,13 @@ fn print_json(
                 other: row.other,
                 newest_id: row.newest_id.map(|id| id.to_string()),
                 newest_at: row.newest.map(utc),
-                age_seconds: row.age(now).map(|age| age.as_secs()),
+                age_seconds: row.age(limits.now).map(|age| age.as_secs()),
                 newest_bytes: row.newest_bytes,
                 newest_growth_bytes: row.newest_growth_bytes,
                 verified_at: row.verified.map(utc),
-                breach: age_max.is_some_and(|age_max| is_breach(row, rows, now, age_max)),
+                drill: row.drilled.as_ref().map(DrillView::of),
+                breach: limits.is_too_old(row, rows),
+                proof_breach: limits.is_unproven(row, rows),
             },
         )
     })
@@ -131,7 +182,7 @@ fn print_text(context: &Context<'_>, rows: &[GroupStatus], now: Timestamp) -> Re
         ("AGE", right),
         ("SIZE", right),
         ("GROWTH", right),
-        ("VERIFIED", left),
+        ("PROOF", left),
     ]);
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     for row in rows {
@@ -145,7 +196,7 @@ fn print_text(context: &Context<'_>, rows: &[GroupStatus], now: Timestamp) -> Re
             or_dash(row.age(now).map(age)),
             size(row.newest_bytes),
             size(row.newest_growth_bytes),
-            row.verified.map_or_else(|| "never".to_owned(), utc),
+            shown(row.verified, row.drilled.as_ref()),
         ]);
     }
     match table.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vectar::{BackupId, BackupRecord, ShardNote, Space};
+use vectar::{BackupId, BackupRecord, DrillNote, Proven, ShardNote, Space};
 
 /// A backup, as `list`, `show` and `ingest` print it.
 #[derive(Debug, Serialize)]
@@ -32,6 +32,40 @@ pub(crate) struct BackupLine<'r> {
     space: &'r Space,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<DrillView<'r>>,
+}
+
+/// What a drill showed, as `show` and `status` print it.
+#[derive(Debug, Serialize)]
+pub(crate) struct DrillView<'r> {
+    at: String,
+    #[serde(flatten)]
+    note: &'r DrillNote,
+}
+
+impl<'r> DrillView<'r> {
+    /// The view of a drill.
+    pub(crate) fn of((at, note): &'r (Timestamp, DrillNote)) -> Self {
+        Self { at: super::utc(*at), note }
+    }
+}
+
+/// What was shown of a backup, and when: `bytes identical · loads in engine 0.9.0 · 41,220 points · 2026-11-20`.
+pub(crate) fn shown(at: Option<Timestamp>, drill: Option<&(Timestamp, DrillNote)>) -> String {
+    let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    let Some(at) = at else { return "never".to_owned() };
+    let Some((drilled, note)) = drill else { return format!("bytes identical · {}", day(at)) };
+    let loads = format!(
+        "loads in engine {} · {} · {}",
+        super::plain_word(&note.engine),
+        super::counted(note.points, "point"),
+        day(*drilled)
+    );
+    match day(at) == day(*drilled) {
+        true => format!("bytes identical · {loads}"),
+        false => format!("bytes identical · {} · {loads}", day(at)),
+    }
 }
 
 impl<'r> BackupLine<'r> {
@@ -61,6 +95,7 @@ impl<'r> BackupLine<'r> {
             pinned: None,
             space: &record.space,
             verified_at: None,
+            drill: None,
         }
     }
 
@@ -70,9 +105,10 @@ impl<'r> BackupLine<'r> {
         self
     }
 
-    /// Adds when the backup was last verified.
-    pub(crate) fn verified(mut self, at: Option<Timestamp>) -> Self {
-        self.verified_at = at.map(super::utc);
+    /// Adds what was shown of the backup.
+    pub(crate) fn proven(mut self, proven: Option<&'r Proven>) -> Self {
+        self.verified_at = proven.map(|proven| super::utc(proven.at));
+        self.drill = proven.and_then(|proven| proven.drill.as_ref()).map(DrillView::of);
         self
     }
 }

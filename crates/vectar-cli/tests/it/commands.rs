@@ -198,7 +198,7 @@ fn ingest_of_a_stream_with_all_that_can_be_said() {
             source  -
             qdrant  1.17.0 or newer, by its files
             stored  <now> by vectar 0.1.0
-            verified  never
+            proof  never
             size  <size> (<size>)
             sha-256  73e0bcfc88de3bf87a913f75c302bf282e1298e3f99f1791340dc40019268c24
             new packs  <size> (<size>)
@@ -275,7 +275,7 @@ fn show() {
             qdrant  1.17.0 or newer, by its files
             taken  2026-11-20T16:33:00Z (from mtime)
             stored  <now> by vectar 0.1.0
-            verified  never
+            proof  never
             size  <size> (<size>)
             sha-256  9e4766c3f03e330193008071b18cf4cac57ea02acefd5333df1b4d30e3e87c94
             new packs  <size> (<size>)
@@ -301,7 +301,7 @@ fn show() {
         qdrant  1.17.0 or newer, by its files
         taken  2026-11-20T16:35:00Z (from mtime)
         stored  <now> by vectar 0.1.0
-        verified  never
+        proof  never
         size  <size> (<size>)
         sha-256  01158e9f41a7854e3182459641c131519696323fa07e2c2c0fca898f125cd7fc
         new packs  <size> (<size>)

@@ -106,6 +106,14 @@ impl TestEnvironment {
         self.write(place, parts.bytes());
     }
 
+    /// Writes `engine`: a shell that answers as Qdrant's engine does under Python, with these commands for one question after the other.
+    pub(crate) fn write_engine(&self, answers: &[&str]) {
+        let greeting = "echo '{\"engine\":\"0.9.0\",\"python\":\"3\"}'";
+        let answers: String = answers.iter().map(|answer| format!("read question || exit 0\n{answer}\n")).collect();
+        let path = self.write("engine", format!("#!/bin/sh\n{greeting}\n{answers}"));
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
     fn copy(&self, from: &Path, place: &str) {
         let path = self.write(place, fs::read(from).unwrap());
         let mut count = self.snapshots.borrow_mut();

@@ -47,31 +47,31 @@ fn status() {
         &["status"],
         &[Sizes, Ages],
         expect![[r#"
-        COLLECTION  KIND  SHARD  NODE  GOOD  OTHER  AGE  SIZE  GROWTH  VERIFIED
-        -  full  -  4831547486316841  1  0  <age>  <size>  <size>  never
-        kinds  collection  -  4831547486316841  1  0  <age>  <size>  <size>  never
-        kinds  shard  -  4831547486316841  1  0  <age>  <size>  <size>  never
-        kinds  shard-partial  -  4831547486316841  0  1  -  <size>  <size>  never
-        kinds  shard-streamed  -  4831547486316841  1  0  <age>  <size>  <size>  never
-        notes  collection  -  4831547486316841  4  0  <age>  <size>  <size>  never
-        --- exit 0
-    "#]],
+            COLLECTION  KIND  SHARD  NODE  GOOD  OTHER  AGE  SIZE  GROWTH  PROOF
+            -  full  -  4831547486316841  1  0  <age>  <size>  <size>  never
+            kinds  collection  -  4831547486316841  1  0  <age>  <size>  <size>  never
+            kinds  shard  -  4831547486316841  1  0  <age>  <size>  <size>  never
+            kinds  shard-partial  -  4831547486316841  0  1  -  <size>  <size>  never
+            kinds  shard-streamed  -  4831547486316841  1  0  <age>  <size>  <size>  never
+            notes  collection  -  4831547486316841  4  0  <age>  <size>  <size>  never
+            --- exit 0
+        "#]],
     );
     environment.check_masked(
         &["status", "--max-age", "1s", "--collection", "kinds"],
         &[Sizes, Ages],
         expect![[r#"
-        COLLECTION  KIND  SHARD  NODE  GOOD  OTHER  AGE  SIZE  GROWTH  VERIFIED
-        kinds  collection  -  4831547486316841  1  0  <age>  <size>  <size>  never
-        kinds  shard  -  4831547486316841  1  0  <age>  <size>  <size>  never
-        kinds  shard-partial  -  4831547486316841  0  1  -  <size>  <size>  never
-        kinds  shard-streamed  -  4831547486316841  1  0  <age>  <size>  <size>  never
-        --- stderr
-        warning: collection kinds node 4831547486316841: the newest good backup is <age> old
-        warning: shard kinds node 4831547486316841: the newest good backup is <age> old
-        warning: shard-streamed kinds node 4831547486316841: the newest good backup is <age> old
-        --- exit 1
-    "#]],
+            COLLECTION  KIND  SHARD  NODE  GOOD  OTHER  AGE  SIZE  GROWTH  PROOF
+            kinds  collection  -  4831547486316841  1  0  <age>  <size>  <size>  never
+            kinds  shard  -  4831547486316841  1  0  <age>  <size>  <size>  never
+            kinds  shard-partial  -  4831547486316841  0  1  -  <size>  <size>  never
+            kinds  shard-streamed  -  4831547486316841  1  0  <age>  <size>  <size>  never
+            --- stderr
+            warning: collection kinds node 4831547486316841: the newest good backup is <age> old
+            warning: shard kinds node 4831547486316841: the newest good backup is <age> old
+            warning: shard-streamed kinds node 4831547486316841: the newest good backup is <age> old
+            --- exit 1
+        "#]],
     );
     assert_eq!(environment.run(&["status", "--max-age", "5000 weeks"]).code, Some(0));
     assert_eq!(environment.run(&["status", "--max-age", "5000 weeks", "--collection", "other"]).code, Some(1));
@@ -100,6 +100,8 @@ fn status() {
         # TYPE vectar_newest_backup_growth_bytes gauge
         # HELP vectar_verified_timestamp_seconds When a backup was last verified.
         # TYPE vectar_verified_timestamp_seconds gauge
+        # HELP vectar_drilled_timestamp_seconds When Qdrant's engine last loaded a backup.
+        # TYPE vectar_drilled_timestamp_seconds gauge
         # HELP vectar_repository_bytes Bytes of all objects.
         # TYPE vectar_repository_bytes gauge
     "##]]

@@ -29,7 +29,7 @@ pub struct SnapshotFile {
 
 /// What tells that a file was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileState {
+pub(super) struct FileState {
     len: u64,
     mtime: (i64, i64),
     ctime: (i64, i64),
@@ -152,7 +152,7 @@ impl ReadAt for SnapshotFile {
 }
 
 impl FileState {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
             len: metadata.len(),
             mtime: (metadata.mtime(), metadata.mtime_nsec()),

@@ -1,9 +1,10 @@
 //! Where snapshots come from: files, standard input, and directories full of them.
 //!
-//! The one module of the engine that reads files which are not part of a repository.
+//! The one module of the engine that reads files which are not part of a repository, and the one that deletes them (`removal`).
 
 mod discover;
 mod file;
+mod removal;
 mod sidecar;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 
 pub use discover::{Discovered, Discovery, Skipped, discover};
 pub use file::SnapshotFile;
+pub use removal::{Deleted, SourceState, delete_source};
 pub use sidecar::{Sidecar, read_sidecar, sidecar_path};
 
 use vectar_tar::ReadAt as _;
