@@ -102,7 +102,7 @@ fn a_drill_and_what_is_shown_of_it() {
     let ran = ground.drill(&["notes@latest", "shard-partial.snapshot"]);
     expect![[r#"
         backup <bkup-1> (03-delete-33pct-vacuum.snapshot): bytes identical, loads in engine 0.9.0, 574 points in 1 shard
-          574 ids, 191 payloads, 191 vectors, 20 exact searches; 10 of 10 searches through the index found the point itself
+          574 ids, 192 payloads, 192 vectors, 20 exact searches; 10 of 10 searches through the index found the point itself
         --- stderr
         passing over shard-partial.snapshot: a partial snapshot loads only onto the shard it was asked for
         1 backup drilled: 1 passed; 574 points in engine 0.9.0
