@@ -8,9 +8,9 @@
 //!     3 Node    slots: as in a copy; lengths: how many bytes it stands for
 //! ```
 //!
-//! Ids do not compress and the rest does, column by column ([`column`](super::column)): so a chunk is named once however many pieces of it lie
+//! Ids do not compress and the rest does, column by column (`column.rs`): so a chunk is named once however many pieces of it lie
 //! scattered over the node, and each piece costs two to four bytes. "Expected start" is where the last copy from the same chunk
-//! ended (0 for the first). Version 1 is read too ([`node_v1`](super::node_v1)).
+//! ended (0 for the first). Version 1 is read too (`node_v1.rs`).
 
 use vectar_chunk::{ChunkId, NodeId};
 

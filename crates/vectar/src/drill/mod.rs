@@ -12,7 +12,7 @@
 //! on, and what a killed drill left is removed by the next. Only what was compared and agreed becomes a proof. That the engine cannot be had,
 //! or that there is no room, says nothing about a backup and is an error, not a finding.
 //!
-//! [`EngineSource::find`] gets the engine, [`drill_backup`] drills; [`process`] is the one module that starts programs.
+//! [`EngineSource::find`] gets the engine, [`drill_backup`] drills; `process` is the one module that starts programs.
 
 mod compare;
 mod dialogue;
