@@ -100,9 +100,11 @@ fn a_drill_and_what_is_shown_of_it() {
     let Some(ground) = Ground::with(TestEnvironment::with_backups()) else { return };
     let environment = &ground.environment;
     let ran = ground.drill(&["notes@latest", "shard-partial.snapshot"]);
+    // Every third point, from one of the first three that the clock chooses: of 574 that is 192 once and 191 twice.
+    let ran = Ran { stdout: ran.stdout.replace("192 payloads, 192 vectors", "191 payloads, 191 vectors"), ..ran };
     expect![[r#"
         backup <bkup-1> (03-delete-33pct-vacuum.snapshot): bytes identical, loads in engine 0.9.0, 574 points in 1 shard
-          574 ids, 192 payloads, 192 vectors, 20 exact searches; 10 of 10 searches through the index found the point itself
+          574 ids, 191 payloads, 191 vectors, 20 exact searches; 10 of 10 searches through the index found the point itself
         --- stderr
         passing over shard-partial.snapshot: a partial snapshot loads only onto the shard it was asked for
         1 backup drilled: 1 passed; 574 points in engine 0.9.0
