@@ -63,6 +63,25 @@ fn a_checksum_file_in_the_way_is_not_overwritten_either() {
     assert_eq!(fs::read(stored.scene.file("s.snapshot.checksum")).unwrap(), b"precious");
 }
 
+/// Qdrant refuses a file whose checksum is another's.
+#[test]
+fn a_checksum_never_lies_beside_a_file_it_is_not_of() {
+    let stored = stored();
+    let path = stored.scene.write("s.snapshot", b"old");
+    stored.scene.write("s.snapshot.checksum", b"of the old one");
+    stored.restore(&path, &RestoreOptions { no_checksum: true, force: true }).unwrap();
+    assert!(fs::read(&path).unwrap() == stored.bytes);
+    assert_eq!(stored.names(), ["s.snapshot"]);
+    // A directory under its name cannot go, so nothing is replaced.
+    fs::create_dir(stored.scene.file("s.snapshot.checksum")).unwrap();
+    fs::write(&path, b"old").unwrap();
+    assert!(matches!(
+        stored.restore(&path, &RestoreOptions { no_checksum: true, force: true }),
+        Err(Error::Target { .. })
+    ));
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+}
+
 #[test]
 fn a_link_is_in_the_way_as_a_file_is_even_if_it_leads_nowhere() {
     let stored = stored();

@@ -57,19 +57,9 @@ pub fn restore_to_file(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Restored, Error> {
-    let sidecar = (!options.no_checksum).then(|| sidecar_path(path));
-    for taken in [Some(path), sidecar.as_deref()].into_iter().flatten() {
-        check_free(taken, options.force)?;
-    }
-    let mut target = TemporaryFile::create(path)?;
-    let rebuilt = rebuild(engine, record, &mut target, observer, cancel)?;
-    target.publish(path, options.force)?;
-    if let Some(sidecar) = &sidecar {
-        let mut file = TemporaryFile::create(sidecar)?;
-        file.write(rebuilt.sha256.as_bytes())?;
-        file.publish(sidecar, options.force)?;
-    }
-    sync_directory(path)?;
+    let mut file = SnapshotFile::begin(path, options)?;
+    let rebuilt = rebuild(engine, record, file.target(), observer, cancel)?;
+    let sidecar = file.publish(&rebuilt.sha256)?;
     Ok(Restored { path: path.to_owned(), sidecar, rebuilt })
 }
 
@@ -164,6 +154,57 @@ impl Target for StreamTarget<'_> {
 
 fn stream_failed(source: io::Error) -> Error {
     Error::Target { action: "write to", path: PathBuf::from("-"), source }
+}
+
+/// A snapshot file in the making, with the `.checksum` that will lie beside it.
+#[derive(Debug)]
+pub(crate) struct SnapshotFile<'p> {
+    file: TemporaryFile,
+    path: &'p Path,
+    sidecar: Option<PathBuf>,
+    force: bool,
+}
+
+impl<'p> SnapshotFile<'p> {
+    /// Begins the file that will be `path`; the names it will take must be free, or `force` be given.
+    pub(crate) fn begin(path: &'p Path, options: &RestoreOptions) -> Result<Self, Error> {
+        let sidecar = sidecar_path(path);
+        check_free(path, options.force)?;
+        // With `force` an old one goes even if no new one comes.
+        if !options.no_checksum || options.force {
+            check_free(&sidecar, options.force)?;
+        }
+        let sidecar = (!options.no_checksum).then_some(sidecar);
+        Ok(Self { file: TemporaryFile::create(path)?, path, sidecar, force: options.force })
+    }
+
+    /// Where its bytes go.
+    pub(crate) fn target(&mut self) -> &mut TemporaryFile {
+        &mut self.file
+    }
+
+    /// Makes it durable and gives it its name, then the `.checksum`, whose path is returned. A checksum of the file that is replaced goes
+    /// first: whatever happens in between, none lies beside a file that it does not belong to.
+    #[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
+    pub(crate) fn publish(self, sha256: &str) -> Result<Option<PathBuf>, Error> {
+        if self.force {
+            let old = sidecar_path(self.path);
+            match std::fs::remove_file(&old) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(target_failed("remove", &old)(error));
+                }
+                _ => {}
+            }
+        }
+        self.file.publish(self.path, self.force)?;
+        if let Some(sidecar) = &self.sidecar {
+            let mut file = TemporaryFile::create(sidecar)?;
+            file.write(sha256.as_bytes())?;
+            file.publish(sidecar, self.force)?;
+        }
+        sync_directory(self.path)?;
+        Ok(self.sidecar)
+    }
 }
 
 /// A private file (mode 0600) that disappears unless it is published.

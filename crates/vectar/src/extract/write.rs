@@ -15,8 +15,7 @@ use crate::{
     hex,
     observer::{CancelToken, Observer},
     rebuild::{Nowhere, Target},
-    restore::{RestoreOptions, TemporaryFile, check_free, sync_directory},
-    source::sidecar_path,
+    restore::{RestoreOptions, SnapshotFile},
     verify::Forget,
 };
 
@@ -60,19 +59,9 @@ pub fn extract_to_file(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Extracted, Error> {
-    let sidecar = (!options.no_checksum).then(|| sidecar_path(path));
-    for taken in [Some(path), sidecar.as_deref()].into_iter().flatten() {
-        check_free(taken, options.force)?;
-    }
-    let mut target = TemporaryFile::create(path)?;
-    let proven = stream(part, &mut target, observer, cancel)?;
-    target.publish(path, options.force)?;
-    if let Some(sidecar) = &sidecar {
-        let mut file = TemporaryFile::create(sidecar)?;
-        file.write(proven.sha256.as_bytes())?;
-        file.publish(sidecar, options.force)?;
-    }
-    sync_directory(path)?;
+    let mut file = SnapshotFile::begin(path, options)?;
+    let proven = stream(part, file.target(), observer, cancel)?;
+    let sidecar = file.publish(&proven.sha256)?;
     Ok(Extracted { path: path.to_owned(), sidecar, proven })
 }
 
