@@ -487,6 +487,17 @@ fn a_collection_at_a_time_means_the_backups_of_all_nodes() {
     assert_eq!(digests(&plan), digests(&from_files));
 }
 
+/// Payloads lie in it in the clear.
+#[test]
+fn nobody_else_may_look_into_what_was_staged() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::new();
+    let path = scene.write("full-snapshot-2026-11-20-16-24-36.snapshot", &fs::read(full().path).unwrap());
+    let out = scene.file("stage");
+    prepared(std::slice::from_ref(&path), &options("single"), Some(&out)).unwrap();
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
 #[test]
 fn room_is_asked_for_before_anything_is_staged() {
     let scene = Scene::new();

@@ -1,6 +1,11 @@
 //! Taking out of the sources what the servers get: into a directory, or only read through.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{File, Permissions},
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 use vectar_qdrant::FindingLevel;
@@ -51,7 +56,10 @@ impl StageDirectory {
         };
         let failed = |action| move |source| Error::Target { action, path: parent.to_owned(), source };
         std::fs::create_dir_all(parent).map_err(failed("create"))?;
-        let making = tempfile::Builder::new().prefix(".vectar-").suffix(".partial").tempdir_in(parent);
+        // Snapshots lie there in the clear, and unless it is said, the umask decides who may look.
+        let private = Permissions::from_mode(0o700);
+        let making =
+            tempfile::Builder::new().prefix(".vectar-").suffix(".partial").permissions(private).tempdir_in(parent);
         Ok(Self { making: making.map_err(failed("create a directory in"))?, path: path.to_owned() })
     }
 
@@ -61,18 +69,19 @@ impl StageDirectory {
         found.f_bavail.checked_mul(found.f_frsize)
     }
 
-    /// Writes a file of the plan; `is_program` makes it one that can be run.
+    /// Writes a file of the plan and makes it durable; `is_program` makes it one that can be run.
     ///
     /// # Errors
     /// [`Error::Target`].
-    #[expect(clippy::disallowed_methods, reason = "a named target module of the engine")]
     pub fn write(&self, name: &str, text: &str, is_program: bool) -> Result<(), Error> {
-        use std::os::unix::fs::PermissionsExt;
         let path = self.making.path().join(name);
         let failed = |source| Error::Target { action: "write", path: path.clone(), source };
-        std::fs::write(&path, text).map_err(failed)?;
         let mode = if is_program { 0o700 } else { 0o600 };
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).map_err(failed)
+        let mut file = File::create_new(&path).map_err(&failed)?;
+        file.set_permissions(Permissions::from_mode(mode)).map_err(&failed)?;
+        file.write_all(text.as_bytes()).map_err(&failed)?;
+        file.sync_all().map_err(&failed)?;
+        sync_directory(&path)
     }
 
     /// Gives the directory its name.
