@@ -203,9 +203,9 @@ pub fn drill_backup(
         drill.shards.push(drill_part(&inside, &choice, &subject)?);
     }
     drill.verdict = drill.shards.iter().map(|shard| shard.verdict).max().unwrap_or(Verdict::Passed);
-    if drill.shards.is_empty() {
+    let noted = if drill.shards.is_empty() {
         // Its bytes are what there is to show.
-        drill.proof = engine.repository().add_proof(record.id).ok();
+        Some(engine.repository().add_proof(record.id))
     } else if drill.verdict == Verdict::Passed {
         let agreed = drill.agreed();
         let note = DrillNote {
@@ -216,10 +216,12 @@ pub fn drill_backup(
             vectors: agreed.vectors,
             searches: agreed.searches,
         };
-        let proof = engine.repository().add_drill_proof(record.id, note);
-        let proof = proof.inspect_err(|error| tracing::warn!(%error, "the drill passed; that could not be noted"));
-        drill.proof = proof.ok();
-    }
+        Some(engine.repository().add_drill_proof(record.id, note))
+    } else {
+        None
+    };
+    let warn = |error: &_| tracing::warn!(%error, "the drill passed; that could not be noted");
+    drill.proof = noted.and_then(|proof| proof.inspect_err(warn).ok());
     Ok(drill)
 }
 
