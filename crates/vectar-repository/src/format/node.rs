@@ -392,6 +392,17 @@ mod tests {
     }
 
     #[test]
+    fn more_items_than_a_node_may_have_are_refused_in_either_version() {
+        for version in [1, NODE_VERSION] {
+            let mut bytes = vec![version];
+            [0, 0, NODE_ITEMS_MAX as u64 + 1].iter().for_each(|number| varint::encode(*number, &mut bytes));
+            bytes.resize(bytes.len() + NODE_ITEMS_MAX + 1, 1);
+            let error = RecipeNode::decode(&bytes).unwrap_err().to_string();
+            assert!(error.contains("items, at most"), "version {version}: {error}");
+        }
+    }
+
+    #[test]
     fn a_huge_declared_count_allocates_nothing() {
         let mut bytes = vec![NODE_VERSION];
         varint::encode(0, &mut bytes);

@@ -176,6 +176,10 @@ fn a_record_that_decodes_to_something_else_is_damage() {
         let is_id = matches!(&error, RepositoryError::ChunkDamaged { source: DamageReason::IdWrong { .. }, .. });
         assert!(is_id, "{error:?}");
     }
+    // Who compares the bytes with his own has no need of the id; a node is never believed without it.
+    let by_checksum = ChunkReader::by_checksum(&repository, 1 << 20);
+    assert_eq!(&by_checksum.chunk(&chunk).unwrap()[..], b"wrong");
+    assert!(by_checksum.node(&node).is_err());
     let as_node = reader.node(&vectar_chunk::NodeId::from_bytes(*chunk.as_bytes())).unwrap_err();
     assert!(matches!(as_node, RepositoryError::ChunkMissing { .. }), "a chunk is no node: {as_node:?}");
 }
