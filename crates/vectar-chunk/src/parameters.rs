@@ -99,6 +99,11 @@ impl CutParameters {
         CutRule::Blocks { block_bytes, sizes: self.blocks }
     }
 
+    /// Parts of blocks that were gathered and lie in no grid any more: values that are new among values that are not.
+    pub fn gathered_rule(&self) -> CutRule {
+        CutRule::FastCdc { sizes: self.blocks }
+    }
+
     /// Small fixed-size slots of `slot_bytes` each behind a header, overwritten in place. They are shared by whole chunks, so by shorter ones
     /// than blocks: those of rebuilt files.
     pub fn slots_rule(&self, header_bytes: u64, slot_bytes: u64) -> CutRule {

@@ -104,7 +104,8 @@ fn copy_renamed(
 ) -> Result<Committed, Error> {
     let reader = ChunkReader::new(from.repository(), CACHE_BYTES);
     let mut ingest = Ingest::begin(to.repository(), to.zstd_level())?;
-    let mut recipe = NodeWriter::new(to.repository().config().node_cut);
+    // One list for all of it: rows that lie scattered in the one recipe do in the other.
+    let mut recipe = NodeWriter::of_body(to.repository().config());
     let mut renamed: HashMap<ChunkId, ChunkId> = HashMap::new();
     for placed in RecipeWalker::new(&reader, &record.root, record.bytes, 0)? {
         cancel.check()?;

@@ -95,7 +95,7 @@ impl OpenRows {
     pub(crate) fn new(kind: RowKind, units: Units, label: &BodyLabel, hint: CodecHint, cut: &CutParameters) -> Self {
         let rule = match label.layout {
             BodyLayout::Rows { row_bytes, .. } => cut.rows_rule(0, row_bytes.into()),
-            _ => cut.rebuilt_rule(),
+            _ => cut.gathered_rule(),
         };
         let (cutter, fresh_cutter) = (Cutter::new(&rule), Cutter::new(&rule));
         Self { kind, units, class: label.class, hint, loose: Vec::new(), cutter, fresh_cutter, waiting: 0 }
