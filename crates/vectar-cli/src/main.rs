@@ -24,6 +24,11 @@ use vectar::CancelToken;
 
 use crate::{args::Cli, context::Context, error::CliError, exit_code::ExitCode};
 
+/// An ingest allocates and frees the bytes of the whole snapshot several times over. The system's allocator gives large pieces back to the
+/// kernel each time, and page faults were an eighth of all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let out = output::Out::new(cli.global.json, cli.global.quiet);

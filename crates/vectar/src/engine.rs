@@ -27,8 +27,8 @@ pub struct EngineOptions {
 
 /// An open repository whose chunks can be found, and the threads that work on it.
 ///
-/// Memory of an operation is bounded whatever the length of the snapshot (anonymous memory, at two threads about 250 MiB): 34
-/// MiB for a body being looked at, 32 MiB for windows of the source, 2 MiB for each batch in flight, four packs, 32 MiB for
+/// Memory of an operation is bounded whatever the length of the snapshot (anonymous memory, at two threads about 280 MiB): 34
+/// MiB for a body being cut, 48 MiB for windows of the source, 2 MiB for each batch in flight, four packs, 32 MiB for
 /// redb's page cache, 64 MiB for decoded chunks. What is not bounded: 350 to 600 bytes for each chunk that is new.
 #[derive(Debug)]
 pub struct Engine {

@@ -9,7 +9,7 @@ use super::window::Window;
 use crate::error::Error;
 
 /// Windows that wait for the hasher.
-const QUEUE_WINDOWS: usize = 4;
+const QUEUE_WINDOWS: usize = 8;
 
 /// The sending end of the lane.
 pub(super) struct DigestLane<'scope> {

@@ -5,6 +5,8 @@
 //! fits, because Qdrant's files are 32 MiB long at most, `matrix.dat` excepted.
 
 use std::collections::HashMap;
+
+use bytes::Bytes;
 use vectar_chunk::{BodyHasher, CutParameters, Cutter};
 
 use vectar_qdrant::{
@@ -18,10 +20,11 @@ use super::{
     batch::{Batch, Step},
     body_cutter::{BodyCutter, codec_hint},
     rows::{OpenRows, RowIndexes, RowKind, StepSink, Units},
+    window::Window,
 };
 use crate::error::Error;
 
-/// Bodies up to this length are buffered whole before they are cut.
+/// Bodies up to this length are awaited whole before they are cut.
 const BODY_BUFFER_BYTES: u64 = 34 * 1024 * 1024;
 
 /// Bodies shorter than this are one chunk or a few: looking for their digest saves nothing.
@@ -60,7 +63,11 @@ pub(super) struct Dissector<'d, Q> {
     reader: &'d ChunkReader<'d>,
     queue: Q,
     batch: Batch,
+    /// The window at hand: bodies that are awaited whole hold on to it instead of copying.
+    window: Window,
     body: Option<OpenBody>,
+    /// Memory for the next body that is gathered.
+    spare: Vec<u8>,
     framing: Vec<FramingStream>,
     seen: Seen,
     rows: Option<RowIndexes<'d>>,
@@ -85,7 +92,9 @@ struct OpenBody {
     describes: bool,
     received: u64,
     hasher: Option<BodyHasher>,
-    /// Everything so far, while the whole body is awaited; else what is not cut yet.
+    /// Everything that came and is not gathered yet, while the whole body is awaited.
+    held: Vec<Bytes>,
+    /// What is gathered and not cut yet.
     window: Vec<u8>,
     buffered: bool,
     cutter: BodyCutter,
@@ -112,7 +121,36 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
     ) -> Self {
         let framing = vec![FramingStream::new(&cut)];
         let (batch, seen, trackers) = (Batch::default(), Seen::default(), Trackers::default());
-        Self { cut, classifier, reader, queue, batch, body: None, framing, seen, rows, trackers }
+        let (window, spare) = (Window::new(), Vec::new());
+        Self { cut, classifier, reader, queue, batch, window, body: None, spare, framing, seen, rows, trackers }
+    }
+
+    /// Tells which window the bytes to come are slices of.
+    pub(super) fn look_at(&mut self, window: &Window) {
+        self.window = window.clone();
+    }
+
+    /// The same bytes, held: as a part of the window at hand, or of their own if they are no part of it.
+    fn hold(&self, bytes: &[u8]) -> Bytes {
+        let (window, part) = (self.window.as_ptr_range(), bytes.as_ptr_range());
+        match window.start <= part.start && part.end <= window.end {
+            true => self.window.slice_ref(bytes),
+            false => Bytes::copy_from_slice(bytes),
+        }
+    }
+
+    /// Brings what a body holds side by side.
+    fn gather(&mut self, body: &mut OpenBody) {
+        if body.held.is_empty() {
+            return;
+        }
+        body.window = std::mem::take(&mut self.spare);
+        body.window.clear();
+        // The whole is awaited, so its length is known; where it is declared too long, less has come.
+        body.window.reserve(body.held.iter().map(Bytes::len).sum());
+        for piece in body.held.drain(..) {
+            body.window.extend_from_slice(&piece);
+        }
     }
 
     /// Cuts what is left of the outermost framing and hands over the last batch.
@@ -164,6 +202,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
             describes: label.class == Class::SmallJson && size.stored_bytes <= SMALL_JSON_BYTES_MAX,
             hasher: (len >= BODY_DIGEST_BYTES_MIN).then(|| self.reader.repository().id_key().body_hasher()),
             buffered: len <= BODY_BUFFER_BYTES,
+            held: Vec::new(),
             window: Vec::new(),
             received: 0,
             path,
@@ -191,16 +230,15 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         Some(OpenRows::new(kind, units, label, codec_hint(label), &self.cut))
     }
 
+    /// Whether a body says where values lie that rows are looked for among.
+    fn is_tracker(&self, body: &OpenBody) -> bool {
+        let identity = &body.label.identity;
+        self.rows.is_some() && identity.segment.is_some() && identity.path.ends_with("/tracker.dat") && body.buffered
+    }
+
     /// Remembers where values lie, for the pages that follow their tracker.
     fn note_tracker(&mut self, body: &OpenBody) {
         let identity = &body.label.identity;
-        if self.rows.is_none()
-            || identity.segment.is_none()
-            || !identity.path.ends_with("/tracker.dat")
-            || !body.buffered
-        {
-            return;
-        }
         let segment = Some((identity.collection_file.clone(), identity.shard, identity.segment.clone()));
         if self.trackers.segment != segment {
             self.trackers = Trackers { segment, values: HashMap::new() };
@@ -295,11 +333,13 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
     fn body(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut body = self.body.take().expect("the splitter begins a body before it hands out its bytes");
         body.received += bytes.len() as u64;
-        body.window.extend_from_slice(bytes);
-        if !body.buffered {
-            if let Some(hasher) = &mut body.hasher {
-                hasher.update(bytes);
-            }
+        if let Some(hasher) = &mut body.hasher {
+            hasher.update(bytes);
+        }
+        if body.buffered {
+            body.held.push(self.hold(bytes));
+        } else {
+            body.window.extend_from_slice(bytes);
             self.cut_body(&mut body, false)?;
         }
         self.body = Some(body);
@@ -313,33 +353,40 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
             (row.len, row.role) = (body.received, RowRole::Leaf { complete });
             row.head.offset
         });
+        let (is_read, is_tracker) = (body.learns || body.describes, self.is_tracker(&body));
+        if complete && (is_read || is_tracker) {
+            self.gather(&mut body);
+        }
         if body.learns && complete {
             self.classifier.learn(&body.path, &body.window);
         }
-        if (body.learns || body.describes)
+        if is_read
             && complete
             && let Some(offset) = offset.filter(|_| self.seen.has_room_for(body.window.len()))
         {
             self.seen.small.insert(offset, body.window.clone());
         }
-        if body.buffered
-            && let Some(hasher) = &mut body.hasher
-        {
-            hasher.update(&body.window);
-        }
-        if complete {
+        if is_tracker && complete {
             self.note_tracker(&body);
         }
         let digest = body.hasher.as_ref().filter(|_| complete).map(BodyHasher::finalize);
-        if body.buffered {
-            let known = digest.map(|digest| self.known_body(&body, digest)).transpose()?.flatten();
-            if let Some(step) = known {
-                return self.step(step);
+        let known =
+            digest.filter(|_| body.buffered).map(|digest| self.known_body(&body, digest)).transpose()?.flatten();
+        match known {
+            Some(step) => self.step(step)?,
+            None => {
+                if body.buffered {
+                    self.step(Step::BeginBody)?;
+                    self.gather(&mut body);
+                }
+                self.cut_body(&mut body, true)?;
+                self.step(Step::EndBody { digest })?;
             }
-            self.step(Step::BeginBody)?;
         }
-        self.cut_body(&mut body, true)?;
-        self.step(Step::EndBody { digest })
+        if body.buffered && body.window.capacity() > 0 {
+            self.spare = body.window;
+        }
+        Ok(())
     }
 
     fn enter_archive(&mut self, head: &BodyHead) -> Result<(), Error> {

@@ -131,6 +131,7 @@ fn dissect<Q: BatchQueue>(
             Err(RecvTimeoutError::Disconnected) => return Err(Error::ThreadLost { task: "reads the snapshot" }),
         };
         lane.update(&window)?;
+        dissector.look_at(&window);
         splitter.push(&window, &mut dissector)?;
         done += window.len() as u64;
         caller.observer.progress(done, caller.total);

@@ -10,8 +10,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::window::{Window, WindowPool};
 use crate::{error::Error, source::Source};
 
-/// Windows that were read and wait. Those in flight (reader, dissector, hash lane) make about 32 MiB.
-const READ_AHEAD_WINDOWS: usize = 2;
+/// Windows that were read and wait.
+const READ_AHEAD_WINDOWS: usize = 4;
 
 /// What the reading thread says, in order; nothing follows [`End`](Read::End) or [`Failed`](Read::Failed).
 pub(super) enum Read {

@@ -1,22 +1,20 @@
 //! Windows of the snapshot, shared by the stages that look at its bytes. Their memory goes round: fresh memory costs a page fault for each
 //! 4 KiB, which is more than reading them.
 
-use std::{ops::Deref, sync::Arc};
-
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Bytes read at once.
-pub(super) const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes read at once: what the reader has put there the next stages find in a core's own cache.
+pub(super) const WINDOW_BYTES: usize = 1024 * 1024;
 
-/// Windows that wait for their next use, at most: as many as are ever on their way.
-const FREE_WINDOWS_MAX: usize = 8;
+/// Windows that wait for their next use, at most: as many as are ever on their way, those of a body that is awaited whole among them.
+const FREE_WINDOWS_MAX: usize = 64;
 
-/// A part of the snapshot, shared by the stages.
-pub(super) type Window = Arc<WindowBytes>;
+/// A part of the snapshot, or of a window of it, shared by the stages. When the last is done with it, its memory goes back to the pool.
+pub(super) type Window = Bytes;
 
-/// The bytes of a window. When the last stage is done with them, their memory goes back.
-#[derive(Debug)]
-pub(super) struct WindowBytes {
+/// The memory behind a window.
+struct WindowBytes {
     /// Always [`WINDOW_BYTES`] long.
     buffer: Vec<u8>,
     len: usize,
@@ -43,14 +41,12 @@ impl WindowPool {
     pub(super) fn fill<E>(&self, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<Window, E> {
         let mut buffer = self.free.try_recv().unwrap_or_else(|_| vec![0; WINDOW_BYTES]);
         let len = fill(&mut buffer)?;
-        Ok(Arc::new(WindowBytes { buffer, len, back: self.back.clone() }))
+        Ok(Bytes::from_owner(WindowBytes { buffer, len, back: self.back.clone() }))
     }
 }
 
-impl Deref for WindowBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
+impl AsRef<[u8]> for WindowBytes {
+    fn as_ref(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
 }
