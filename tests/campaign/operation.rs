@@ -251,7 +251,8 @@ impl Stage {
     /// Copies with the repository's own parts, as the engine does between repositories of one key.
     fn copy_all(&mut self, repository: &IndexedRepository) -> Result<()> {
         let source = self.source.as_mut().context("there is a source")?.open()?;
-        let there: BTreeSet<String> = repository.records()?.backups.into_iter().map(|record| record.sha256).collect();
+        let there: BTreeSet<Option<String>> =
+            repository.records()?.backups.into_iter().map(|record| record.sha256).collect();
         for record in source.records()?.backups {
             if !there.contains(&record.sha256) {
                 super::world::copy(&source, &record, repository)?;

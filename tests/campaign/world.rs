@@ -174,7 +174,7 @@ pub fn ingest_pausing(
     let draft = RecordDraft {
         subject: Subject { name: "toy.snapshot".to_owned(), kind: "collection".to_owned(), ..Subject::default() },
         bytes: bytes.len() as u64,
-        sha256: digest,
+        sha256: Some(digest),
         damaged: None,
         tags: Vec::new(),
         note: None,

@@ -128,7 +128,7 @@ fn store(repository: &IndexedRepository, seeds: &[u64]) -> Result<BackupRecord> 
     let draft = RecordDraft {
         subject: Subject { name: "large.snapshot".to_owned(), kind: "collection".to_owned(), ..Subject::default() },
         bytes: covered,
-        sha256: "0".repeat(64),
+        sha256: Some("0".repeat(64)),
         damaged: None,
         tags: Vec::new(),
         note: None,

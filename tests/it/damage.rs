@@ -55,7 +55,7 @@ fn in_memory(scene: &Scene) -> Engine {
 
 fn with_index_file(scene: &Scene) -> Engine {
     let repository = vectar::open(&scene.root(), None).unwrap();
-    let options = EngineOptions { threads: 2, index_directory: Some(scene.file("index")) };
+    let options = EngineOptions { threads: 2, index_directory: Some(scene.file("index")), ..Default::default() };
     Engine::open(&repository, &options).unwrap()
 }
 

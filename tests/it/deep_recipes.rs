@@ -29,7 +29,7 @@ fn store_nested(scene: &Scene, levels: usize) -> BackupRecord {
     let draft = RecordDraft {
         subject: Subject { name: "nested".to_owned(), kind: "unknown".to_owned(), ..Subject::default() },
         bytes: len,
-        sha256: sha256(BYTES),
+        sha256: Some(sha256(BYTES)),
         damaged: None,
         tags: Vec::new(),
         note: None,

@@ -22,7 +22,9 @@ fn seeded(folder: &Path, seed: u64) -> Repository {
 fn recipes(threads: usize, seed: u64) -> Vec<(NodeId, Vec<Placed>)> {
     let folder = tempfile::tempdir().unwrap();
     let repository = seeded(folder.path(), seed);
-    let engine = Engine::open(&repository, &EngineOptions { threads, index_directory: None }).unwrap();
+    let engine =
+        Engine::open(&repository, &EngineOptions { threads, index_directory: None, ..EngineOptions::default() })
+            .unwrap();
     let cancel = CancelToken::default();
     let mut recipes = Vec::new();
     for snapshot in series("notes").into_iter().chain(series("kinds")) {

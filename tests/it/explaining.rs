@@ -64,7 +64,9 @@ fn every_byte_of_the_growth_is_explained() {
         let folder = tempfile::tempdir().unwrap();
         let options = InitOptions { metadata_copies, ..InitOptions::default() };
         let (repository, _) = vectar::init(&folder.path().join("repository"), &options).unwrap();
-        let engine = Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None }).unwrap();
+        let engine =
+            Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None, ..EngineOptions::default() })
+                .unwrap();
         for fixture in ["notes", "catalog", "kinds"].into_iter().flat_map(series) {
             let (committed, overhead) = ingest_with_overhead(&engine, &fixture.path);
             assert_exact(&engine, &committed, overhead);

@@ -402,7 +402,9 @@ fn taking_a_shard_out_of_a_backup_reads_little_more_than_the_shard() {
     let file = Content::file(&path).unwrap();
     let backend = Arc::new(RecordingBackend::new(LocalBackend::open(scene.root()).unwrap()));
     let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment)).unwrap();
-    let engine = Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None }).unwrap();
+    let engine =
+        Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None, ..EngineOptions::default() })
+            .unwrap();
     backend.take_calls();
     let content = Content::backup(&engine, &record);
     let inside = Inside::open(&content).unwrap();

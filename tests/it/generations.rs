@@ -36,7 +36,9 @@ fn restless(generations: usize) -> Vec<Step> {
 fn counted(scene: &Scene) -> (Engine, Arc<RecordingBackend<LocalBackend>>) {
     let backend = Arc::new(RecordingBackend::new(LocalBackend::open(scene.root()).unwrap()));
     let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment)).unwrap();
-    let engine = Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None }).unwrap();
+    let engine =
+        Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None, ..EngineOptions::default() })
+            .unwrap();
     backend.take_calls();
     (engine, backend)
 }

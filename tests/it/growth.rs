@@ -108,7 +108,8 @@ fn growth_does_not_depend_on_where_the_index_lies() {
     let expected: Vec<u64> = grow(&Scene::new(), &snapshots).iter().map(|step| step.growth_bytes).collect();
     let folder = tempfile::tempdir().unwrap();
     let (repository, _) = vectar::init(&folder.path().join("repository"), &InitOptions::default()).unwrap();
-    let options = EngineOptions { threads: 2, index_directory: Some(folder.path().join("index")) };
+    let options =
+        EngineOptions { threads: 2, index_directory: Some(folder.path().join("index")), ..Default::default() };
     for (snapshot, expected) in snapshots.iter().zip(expected) {
         let engine = Engine::open(&repository, &options).unwrap();
         let source = vectar::Source::file(&snapshot.path).unwrap();

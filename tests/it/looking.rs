@@ -53,7 +53,9 @@ impl Counted {
     fn of(scene: &Scene) -> Self {
         let backend = Arc::new(RecordingBackend::new(LocalBackend::open(scene.root()).unwrap()));
         let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment)).unwrap();
-        let engine = Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None }).unwrap();
+        let engine =
+            Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None, ..EngineOptions::default() })
+                .unwrap();
         backend.take_calls();
         Self { backend, engine }
     }

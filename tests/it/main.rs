@@ -14,6 +14,7 @@ mod damage;
 mod deep_damage;
 mod deep_recipes;
 mod determinism;
+mod digest_later;
 mod explaining;
 mod extracting;
 mod filtering;

@@ -48,7 +48,7 @@ enum Deed {
 
 fn engine(backend: Arc<dyn Backend>) -> Result<Engine, Error> {
     let repository = Repository::open(backend, Arc::new(SystemEnvironment))?;
-    Engine::open(&repository, &EngineOptions { threads: 1, index_directory: None })
+    Engine::open(&repository, &EngineOptions { threads: 1, index_directory: None, ..EngineOptions::default() })
 }
 
 fn store(engine: &Engine, source: Source) -> Result<IngestOutcome, Error> {

@@ -72,7 +72,7 @@ fn store_permuted(engine: &Engine) -> (BackupRecord, Vec<u8>) {
     let draft = RecordDraft {
         subject: Subject { name: "permuted".to_owned(), kind: "unknown".to_owned(), ..Subject::default() },
         bytes: expected.len() as u64,
-        sha256: sha256(&expected),
+        sha256: Some(sha256(&expected)),
         damaged: None,
         tags: Vec::new(),
         note: None,
@@ -87,7 +87,9 @@ fn scattered_rows_come_back_and_each_chunk_is_read_once() {
     let (record, expected) = store_permuted(&scene.engine);
     let backend = Arc::new(RecordingBackend::new(LocalBackend::open(scene.root()).unwrap()));
     let repository = Repository::open(backend.clone(), Arc::new(SystemEnvironment)).unwrap();
-    let engine = Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None }).unwrap();
+    let engine =
+        Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None, ..EngineOptions::default() })
+            .unwrap();
     backend.take_calls();
     assert!(rebuilt_by(&engine, &record).unwrap().1 == expected);
     let read = backend.amount(Operation::GetRange) as f64;

@@ -30,7 +30,9 @@ impl Scene {
     pub(crate) fn with_threads(threads: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (repository, _) = vectar::init(&folder.path().join("repository"), &InitOptions::default()).unwrap();
-        let engine = Engine::open(&repository, &EngineOptions { threads, index_directory: None }).unwrap();
+        let engine =
+            Engine::open(&repository, &EngineOptions { threads, index_directory: None, ..EngineOptions::default() })
+                .unwrap();
         fs::create_dir(folder.path().join("files")).unwrap();
         Self { folder, repository, engine }
     }
@@ -56,7 +58,8 @@ impl Scene {
     /// A second engine on the same repository, as another process would open it.
     pub(crate) fn another_engine(&self) -> Engine {
         let repository = vectar::open(&self.root(), None).unwrap();
-        Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None }).unwrap()
+        Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None, ..EngineOptions::default() })
+            .unwrap()
     }
 
     pub(crate) fn records(&self) -> Vec<BackupRecord> {
@@ -92,7 +95,7 @@ impl Scene {
     /// Asserts that a backup comes back as `expected`, with its length and digest in the record.
     pub(crate) fn assert_comes_back(&self, record: &BackupRecord, expected: &[u8]) {
         assert_eq!(record.bytes, expected.len() as u64);
-        assert_eq!(record.sha256, sha256(expected));
+        assert_eq!(record.sha256, Some(sha256(expected)));
         let found = self.rebuilt(record);
         assert!(found == expected, "{}: {}", record.subject.name, first_difference(&found, expected));
     }

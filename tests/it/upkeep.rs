@@ -243,7 +243,7 @@ fn salvage_names_the_entries_that_are_hurt() {
 fn other(scene: &Scene, name: &str, like: Option<&Repository>) -> Engine {
     let options = like.map_or_else(InitOptions::default, InitOptions::like);
     let (repository, _) = vectar::init(&scene.file(name), &options).unwrap();
-    Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None }).unwrap()
+    Engine::open(&repository, &EngineOptions { threads: 2, index_directory: None, ..EngineOptions::default() }).unwrap()
 }
 
 fn copy_all(from: &Engine, to: &Engine) -> Vec<CopyOutcome> {

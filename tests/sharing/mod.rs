@@ -133,7 +133,8 @@ pub fn live(
 /// Stores a snapshot and restores it; returns what it took, and what of it was stored before.
 fn store(root: &Path, snapshot: &Path, step: &'static str, units: &Units) -> Result<(StepFigures, Stored)> {
     let repository = vectar::open(root, None)?;
-    let engine = Engine::open(&repository, &vectar::EngineOptions { threads: 2, index_directory: None })?;
+    let engine =
+        Engine::open(&repository, &vectar::EngineOptions { threads: 2, index_directory: None, ..Default::default() })?;
     let packs = engine.repository().index().pack_ids();
     let options = IngestOptions { collection: Some("rows".to_owned()), ..IngestOptions::default() };
     let known = repository.records()?.backups;
@@ -142,7 +143,8 @@ fn store(root: &Path, snapshot: &Path, step: &'static str, units: &Units) -> Res
     let took = started.elapsed();
     let IngestOutcome::Stored(committed) = outcome else { bail!("{step} was stored already") };
     // As whoever restores it opens the repository.
-    let engine = Engine::open(&repository, &vectar::EngineOptions { threads: 2, index_directory: None })?;
+    let engine =
+        Engine::open(&repository, &vectar::EngineOptions { threads: 2, index_directory: None, ..Default::default() })?;
     let started = Instant::now();
     compare(&engine, &committed.record, snapshot)?;
     let restore = started.elapsed();

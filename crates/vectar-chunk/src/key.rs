@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use blake3::hazmat::{
+    ChainingValue, HasherExt as _, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
+
 use crate::id::{BodyDigest, ChunkId, NodeId, RowDirectoryId};
 
 // The context strings are part of the repository format: changing one renames everything in its domain.
@@ -9,6 +13,14 @@ const CHUNK_CONTEXT: &str = "vectar repository format 1: data chunk id";
 const NODE_CONTEXT: &str = "vectar repository format 1: recipe node id";
 const ROW_DIRECTORY_CONTEXT: &str = "vectar repository format 1: row directory id";
 const BODY_CONTEXT: &str = "vectar repository format 1: body digest";
+
+/// Length of the pieces in which the digest of a body can be computed in any order; the last one may be shorter. A power of two, so that each is
+/// a subtree of BLAKE3's (BLAKE3 specification, §2.1).
+pub const BODY_PIECE_BYTES: usize = 1024 * 1024;
+
+/// What one piece of a body adds to its digest.
+#[derive(Clone, Copy)]
+pub struct BodyPiece(ChainingValue);
 
 /// A repository's key for naming things, expanded into one BLAKE3 key per domain.
 ///
@@ -52,6 +64,47 @@ impl IdKey {
     /// Starts the digest of a body, which may arrive in pieces.
     pub fn body_hasher(&self) -> BodyHasher {
         BodyHasher { hasher: blake3::Hasher::new_keyed(&self.body) }
+    }
+
+    /// Hashes piece number `index`, from 0, of a body of more than one piece.
+    pub fn body_piece(&self, index: u64, bytes: &[u8]) -> BodyPiece {
+        debug_assert!((1..=BODY_PIECE_BYTES).contains(&bytes.len()));
+        let mut hasher = blake3::Hasher::new_keyed(&self.body);
+        BodyPiece(hasher.set_input_offset(index * BODY_PIECE_BYTES as u64).update(bytes).finalize_non_root())
+    }
+
+    /// The digest of a body of `len` bytes, which is that of [`body_hasher`](Self::body_hasher) over all of it. `None` when `len` bytes
+    /// do not make so many pieces, or only one.
+    pub fn join_body(&self, pieces: &[BodyPiece], len: u64) -> Option<BodyDigest> {
+        let is_whole = pieces.len() > 1 && len.div_ceil(BODY_PIECE_BYTES as u64) == pieces.len() as u64;
+        is_whole.then(|| {
+            let mode = Mode::KeyedHash(&self.body);
+            let (left, right) = halves(pieces, len, mode);
+            BodyDigest::from_bytes(*merge_subtrees_root(&left, &right, mode).as_bytes())
+        })
+    }
+}
+
+/// The two subtrees that `len` bytes fall into: the left one is the largest power of two that leaves something over.
+fn halves(pieces: &[BodyPiece], len: u64, mode: Mode<'_>) -> (ChainingValue, ChainingValue) {
+    let left_len = left_subtree_len(len);
+    let (left, right) = pieces.split_at((left_len / BODY_PIECE_BYTES as u64) as usize);
+    (subtree(left, left_len, mode), subtree(right, len - left_len, mode))
+}
+
+fn subtree(pieces: &[BodyPiece], len: u64, mode: Mode<'_>) -> ChainingValue {
+    match pieces {
+        [piece] => piece.0,
+        _ => {
+            let (left, right) = halves(pieces, len, mode);
+            merge_subtrees_non_root(&left, &right, mode)
+        }
+    }
+}
+
+impl fmt::Debug for BodyPiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyPiece")
     }
 }
 

@@ -52,7 +52,7 @@ pub use encoder::Encoder;
 pub use error::{ChunkError, ErrorKind};
 pub use fill::fill_byte;
 pub use id::{BodyDigest, ChunkId, ID_BYTES, NodeId, RowDirectoryId};
-pub use key::{BodyHasher, IdKey};
+pub use key::{BODY_PIECE_BYTES, BodyHasher, BodyPiece, IdKey};
 pub use parameters::CutParameters;
 pub use rule::{CutRule, RecordLayout};
 pub use sizes::{CHUNK_BYTES_MAX, ChunkSizes};

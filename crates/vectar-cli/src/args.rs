@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use vectar::MEMORY_BYTES_MIN;
 
 use crate::commands::{
     annotate::{NoteArgs, PinArgs, TagArgs, UnpinArgs},
@@ -35,6 +36,7 @@ use crate::commands::{
     status::StatusArgs,
     verify::VerifyArgs,
 };
+use crate::output::size::parse_size;
 
 /// Keep Qdrant snapshots in a deduplicating repository and get each one back byte for byte
 #[derive(Debug, Parser)]
@@ -44,6 +46,15 @@ pub(crate) struct Cli {
     pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// Takes a memory budget that something can be done with.
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text)?;
+    if bytes < MEMORY_BYTES_MIN {
+        return Err(format!("at least {}MiB are needed", MEMORY_BYTES_MIN >> 20));
+    }
+    Ok(bytes)
 }
 
 /// What every command takes.
@@ -62,6 +73,14 @@ pub(crate) struct GlobalArgs {
     /// Keep chunk indexes in this directory instead of the user's cache
     #[arg(long, global = true, env = "VECTAR_INDEX_DIR", hide_env = true, value_name = "DIR", hide_short_help = true)]
     pub(crate) index_dir: Option<PathBuf>,
+    /// Encode and decode on this many threads; as many as there are cores unless told otherwise
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), hide_short_help = true)]
+    pub(crate) threads: Option<u16>,
+    /// Take no more memory than about this, at least 256MiB; 512MiB unless told otherwise
+    ///
+    /// With less, fewer moved vectors are found again and more is read twice. Files that the system keeps in memory on its own do not count.
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_memory, hide_short_help = true)]
+    pub(crate) memory: Option<u64>,
     /// Print JSON Lines instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,

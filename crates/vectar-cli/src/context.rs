@@ -24,6 +24,8 @@ pub(crate) struct Context<'o> {
     profile_name: Option<String>,
     profile: Profile,
     index_directory: Option<PathBuf>,
+    threads: usize,
+    memory_bytes: Option<u64>,
     progress: bool,
     incomplete: Cell<bool>,
 }
@@ -45,6 +47,9 @@ impl<'o> Context<'o> {
             cancel,
             repo: global.repo.clone().or_else(|| profile.repo.clone()),
             index_directory: global.index_dir.clone().or_else(|| profile.index_dir.clone()).or_else(user_cache),
+            // Zero stands for as many as there are cores.
+            threads: global.threads.map_or(0, usize::from),
+            memory_bytes: global.memory,
             profile_name,
             profile,
             progress: !global.no_progress,
@@ -136,7 +141,11 @@ impl<'o> Context<'o> {
 
     /// How engines are opened here.
     pub(crate) fn engine_options(&self) -> EngineOptions {
-        EngineOptions { index_directory: self.index_directory.clone(), ..EngineOptions::default() }
+        EngineOptions {
+            threads: self.threads,
+            index_directory: self.index_directory.clone(),
+            memory_bytes: self.memory_bytes,
+        }
     }
 
     /// Says which packs could not be read into the index; the command goes on with the others.

@@ -39,8 +39,8 @@ impl IndexedRepository {
     /// [`RepositoryError::RecipeInvalid`] when the two are not of the same bytes. The storage failed, or `whole` is damaged too; nothing is
     /// worse than before then.
     pub fn heal(&self, hurt: &BackupRecord, whole: &BackupRecord) -> Result<Option<BackupRecord>, RepositoryError> {
-        if (hurt.bytes, &hurt.sha256) != (whole.bytes, &whole.sha256) {
-            let reason = format!("{} and {} are backups of other bytes", hurt.id.short(), whole.id.short());
+        if hurt.sha256.is_none() || (hurt.bytes, &hurt.sha256) != (whole.bytes, &whole.sha256) {
+            let reason = format!("{} and {} are not known to be of the same bytes", hurt.id.short(), whole.id.short());
             return Err(RepositoryError::RecipeInvalid { reason });
         }
         if hurt.root == whole.root {
@@ -55,8 +55,9 @@ impl IndexedRepository {
         match Lost::find(self, hurt)?.is_nothing() {
             true => Ok(Some(hurt.clone())),
             false => {
-                let seq = self.supersede(&hurt.id, hurt.seq, whole.root)?;
-                Ok(seq.map(|seq| BackupRecord { seq, root: whole.root, ..hurt.clone() }))
+                let healed = self.supersede(&hurt.id, hurt.seq, |record| record.root = whole.root)?;
+                // With what notes say of it.
+                Ok(healed.map(|healed| BackupRecord { seq: healed.seq, root: healed.root, ..hurt.clone() }))
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     environment::Environment,
     error::RepositoryError,
     format::{
-        FORMAT_VERSION, KNOWN_FEATURES,
+        FORMAT_VERSION, REPOSITORY_FEATURES,
         config::{Config, NodeCut, PACK_BYTES_DEFAULT, StorageNote},
         ids::{IngestNonce, RepositoryId},
         keys,
@@ -40,7 +40,7 @@ pub struct InitOptions {
     pub id_key: Option<String>,
     /// In how many packs each recipe node is stored: 1 or 2.
     pub metadata_copies: u32,
-    /// Features that every reader and writer must know, of [`KNOWN_FEATURES`]: by default all. A vectar that lacks one refuses the repository
+    /// Features that every reader and writer must know: by default [`REPOSITORY_FEATURES`]. A vectar that lacks one refuses the repository
     /// by that name, which is why a repository that exists is left as it is.
     pub required_features: Vec<String>,
     /// Whether bytes are set aside that a prune may spend when the storage is full.
@@ -70,7 +70,7 @@ impl Default for InitOptions {
             node_cut: NodeCut::default(),
             id_key: None,
             metadata_copies: 1,
-            required_features: KNOWN_FEATURES.iter().map(|feature| (*feature).to_owned()).collect(),
+            required_features: REPOSITORY_FEATURES.iter().map(|feature| (*feature).to_owned()).collect(),
             reserve: true,
         }
     }

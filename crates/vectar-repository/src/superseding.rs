@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use vectar_backend::ObjectKey;
-use vectar_chunk::NodeId;
 
 use crate::{
     error::RepositoryError,
@@ -59,16 +58,22 @@ impl Repository {
 }
 
 impl IndexedRepository {
-    /// Gives a backup another recipe of the same bytes: publishes its record with `root` under the next number, and takes the one before away.
-    /// Returns that number; `None` when the backup was forgotten or recorded by someone else meanwhile, or this client was taken
+    /// Records a backup afresh, as `change` makes it: publishes the new record under the next number, and takes the one before away. Recipe and
+    /// digest may change, the bytes behind them may not. Returns the record; `None` when the backup was forgotten or recorded by someone else meanwhile, or this client was taken
     /// for dead: whatever is there is whole or was not ours to touch.
     ///
     /// # Errors
     /// The storage refused something. The backup has its old record, the new one, or both.
-    pub(crate) fn supersede(&self, id: &BackupId, old_seq: u32, root: NodeId) -> Result<Option<u32>, RepositoryError> {
+    pub(crate) fn supersede(
+        &self,
+        id: &BackupId,
+        old_seq: u32,
+        change: impl FnOnce(&mut BackupRecord),
+    ) -> Result<Option<BackupRecord>, RepositoryError> {
         // As it lies there: what notes say of it stays theirs.
-        let Some(old) = self.current_record(id, old_seq)? else { return Ok(None) };
-        let record = BackupRecord { seq: self.next_seq(id, old_seq)?, root, ..old };
+        let Some(mut record) = self.current_record(id, old_seq)? else { return Ok(None) };
+        record.seq = self.next_seq(id, old_seq)?;
+        change(&mut record);
         match Ingest::begin_carrying_over(self)?.republish(&record) {
             Ok(()) => {}
             Err(RepositoryError::ObjectInTheWay { key, .. }) => {
@@ -83,7 +88,19 @@ impl IndexedRepository {
         }
         self.delete_records(id, old_seq)?;
         self.backend.sync(&[])?;
-        Ok(Some(record.seq))
+        Ok(Some(record))
+    }
+
+    /// Records the SHA-256 of a backup whose record has none: what its snapshot came to when it was rebuilt for the first time. Returns the
+    /// record as it is now; `None` when there was nothing to do, or someone else was faster.
+    ///
+    /// # Errors
+    /// The storage refused something, or something behind the backup is missing. Its record is as before, or has the digest.
+    pub fn record_sha256(&self, record: &BackupRecord, sha256: &str) -> Result<Option<BackupRecord>, RepositoryError> {
+        if record.sha256.is_some() {
+            return Ok(None);
+        }
+        self.supersede(&record.id, record.seq, |record| record.set_sha256(Some(sha256.to_owned())))
     }
 
     /// The record under this number, without what notes say of it; `None` when the backup was forgotten or recorded afresh since.

@@ -10,7 +10,7 @@ use crate::walk::{Demand, Event, Walk};
 /// Receives an archive in order.
 ///
 /// The bytes of all [`framing`](Self::framing) and [`body`](Self::body) calls, in call order, are
-/// exactly the input. The calls and their arguments depend on the input alone, except that runs of
+/// exactly the input, but for what was [passed over](Splitter::skip_body). The calls and their arguments depend on the input alone, except that runs of
 /// framing or body bytes may be cut into calls differently; no call has an empty slice.
 ///
 /// Between [`begin_body`](Self::begin_body) and [`end_body`](Self::end_body) only
@@ -120,6 +120,23 @@ impl Splitter {
             bytes = &bytes[used..];
         }
         Ok(())
+    }
+
+    /// Passes over the next `count` bytes of the body at hand, which the caller knows; `sink` is not given them. Returns false, and nothing has
+    /// happened, when the next `count` bytes are not all of one body, or part of a block that was not pushed whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub fn skip_body<S: SplitSink + ?Sized>(&mut self, count: u64, sink: &mut S) -> Result<bool, S::Error> {
+        match self.walk.demand() {
+            Demand::Body { left } if self.carry_len == 0 && count <= left => {
+                self.walk.skip(count);
+                self.drain(&[], sink)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Ends the input: closes what is open and returns the summary.

@@ -56,7 +56,8 @@ fn write(memory: &MemoryBackend) -> Result<Vec<BackupRecord>, Box<dyn Error>> {
     // Small packs, so that there are several; no reserve, which is bytes without meaning.
     let options = InitOptions { pack_bytes: 64 * 1024, reserve: false, ..InitOptions::default() };
     let (repository, _) = Repository::init(Arc::new(memory.another_process()), environment, &options)?;
-    let engine = Engine::open(&repository, &EngineOptions { threads: 1, index_directory: None })?;
+    let engine =
+        Engine::open(&repository, &EngineOptions { threads: 1, index_directory: None, ..EngineOptions::default() })?;
     let mut records = Vec::new();
     for (series, name) in SNAPSHOTS {
         let snapshot = fixture(series, name)?;

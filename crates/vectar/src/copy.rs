@@ -47,9 +47,16 @@ pub fn copy(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<CopyOutcome, Error> {
+    let has_one_key = from.repository().config().id_key == to.repository().config().id_key;
     let is_same = |other: &&BackupRecord| {
-        let (one, other) = ((&record.sha256, record.bytes, &record.subject.name), other);
-        one == (&other.sha256, other.bytes, &other.subject.name) && record.damaged == other.damaged
+        let is_named =
+            (record.bytes, &record.subject.name, &record.damaged) == (other.bytes, &other.subject.name, &other.damaged);
+        // Where a digest is not known yet, one recipe is one snapshot.
+        let same_bytes = match (&record.sha256, &other.sha256) {
+            (Some(one), Some(other)) => one == other,
+            _ => has_one_key && record.root == other.root,
+        };
+        is_named && same_bytes
     };
     let reader = ChunkReader::new(to.repository(), CACHE_BYTES);
     for there in known.iter().filter(is_same) {
@@ -60,7 +67,7 @@ pub fn copy(
     }
     let (one, other) = (from.repository().config(), to.repository().config());
     let takes_nodes = other.allows_nodes_2() || !one.allows_nodes_2();
-    let committed = match one.id_key == other.id_key && takes_nodes {
+    let committed = match has_one_key && takes_nodes {
         true => copy_as_stored(from, record, to, observer, cancel)?,
         false => copy_renamed(from, record, to, observer, cancel)?,
     };

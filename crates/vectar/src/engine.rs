@@ -8,7 +8,10 @@ use std::{
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use vectar_repository::{CatchUpStats, ChunkCache, IndexedRepository, Repository};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    memory::{MEMORY_BYTES_DEFAULT, MemoryBudget},
+};
 
 /// zstd level of everything that is worth more than a glance.
 const ZSTD_LEVEL: i32 = 3;
@@ -23,17 +26,19 @@ pub struct EngineOptions {
     pub threads: usize,
     /// Where chunk indexes are kept; without one they are built in memory each time.
     pub index_directory: Option<PathBuf>,
+    /// Anonymous memory that an operation may take, in bytes: by default [`MEMORY_BYTES_DEFAULT`](crate::MEMORY_BYTES_DEFAULT), never less than
+    /// [`MEMORY_BYTES_MIN`](crate::MEMORY_BYTES_MIN).
+    pub memory_bytes: Option<u64>,
 }
 
 /// An open repository whose chunks can be found, and the threads that work on it.
 ///
-/// Memory of an operation is bounded whatever the length of the snapshot (anonymous memory, at two threads about 280 MiB): 34
-/// MiB for a body being cut, 48 MiB for windows of the source, 2 MiB for each batch in flight, four packs, 32 MiB for
-/// redb's page cache, 64 MiB for decoded chunks. What is not bounded: 350 to 600 bytes for each chunk that is new.
+/// Memory of an operation is bounded whatever the length of the snapshot: see [`EngineOptions::memory_bytes`].
 #[derive(Debug)]
 pub struct Engine {
     repository: IndexedRepository,
     pool: Arc<ThreadPool>,
+    memory: MemoryBudget,
     caught_up: CatchUpStats,
     contents: Arc<ChunkCache>,
 }
@@ -54,8 +59,10 @@ impl Engine {
             .thread_name(|index| format!("vectar-{index}"))
             .build()
             .expect("a system that runs this program can start a few threads");
+        let memory_bytes = options.memory_bytes.unwrap_or(MEMORY_BYTES_DEFAULT);
+        let memory = MemoryBudget::new(memory_bytes, pool.current_num_threads());
         let contents = Arc::new(ChunkCache::new(CONTENT_CACHE_BYTES));
-        Ok(Self { repository, pool: Arc::new(pool), caught_up, contents })
+        Ok(Self { repository, pool: Arc::new(pool), memory, caught_up, contents })
     }
 
     /// Throws the index files of a repository away and builds a new one from the packs' footers: `repair index`.
@@ -92,8 +99,8 @@ impl Engine {
         &self.pool
     }
 
-    pub(crate) fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+    pub(crate) fn memory(&self) -> MemoryBudget {
+        self.memory
     }
 
     pub(crate) fn zstd_level(&self) -> i32 {

@@ -14,7 +14,8 @@ use crate::{engine::Engine, error::Error};
 pub fn heal(engine: &Engine, whole: &BackupRecord, known: &[BackupRecord]) -> Result<Vec<BackupRecord>, Error> {
     let twins = known
         .iter()
-        .filter(|record| record.id != whole.id && record.bytes == whole.bytes && record.sha256 == whole.sha256);
+        .filter(|record| record.id != whole.id && record.bytes == whole.bytes && record.sha256 == whole.sha256)
+        .filter(|record| record.sha256.is_some());
     let mut healed = Vec::new();
     for hurt in twins {
         healed.extend(engine.repository().heal(hurt, whole)?);

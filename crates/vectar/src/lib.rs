@@ -30,10 +30,13 @@
 // Opening, errors, progress.
 mod engine;
 mod error;
+mod memory;
 mod observer;
 mod place;
 
 // In and out.
+mod digest_lane;
+mod early_sync;
 pub mod extract;
 pub mod ingest;
 pub mod prepare;
@@ -41,6 +44,7 @@ mod rebuild;
 mod restore;
 pub mod source;
 pub mod verify;
+mod window;
 
 // Looking after what is kept.
 mod copy;
@@ -78,6 +82,7 @@ pub use find::{Found, Search, find};
 pub use healing::heal;
 pub use ingest::{IngestOptions, IngestOutcome, Rehearsal, ingest};
 pub use inside::{Inside, ShardFiles, WalTail};
+pub use memory::{MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN};
 pub use observer::{CancelToken, Observer, Silent};
 pub use place::{init, init_in, open};
 pub use point_changes::{PointChange, PointChangeKind, PointChanges, point_changes};

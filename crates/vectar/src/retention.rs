@@ -374,7 +374,7 @@ mod tests {
             subject,
             stored_at: stored_at.parse().unwrap(),
             bytes: 1,
-            sha256: String::new(),
+            sha256: Some(String::new()),
             root: vectar_chunk::NodeId::from_bytes([0; 32]),
             damaged: None,
             tags: Vec::new(),

@@ -1,7 +1,7 @@
 //! Ids and the key behind them.
 
 use proptest::prelude::*;
-use vectar_chunk::{BodyDigest, ChunkId, IdKey, NodeId};
+use vectar_chunk::{BODY_PIECE_BYTES, BodyDigest, BodyPiece, ChunkId, IdKey, NodeId};
 
 #[test]
 fn domains_and_keys_give_unrelated_ids() {
@@ -71,4 +71,26 @@ proptest! {
         let in_pieces = key.body_hasher().update(front).update(back).finalize();
         prop_assert_eq!(in_pieces, key.body_hasher().update(&body).finalize());
     }
+}
+
+/// Pieces that were hashed apart, in any order, make the digest of the whole.
+#[test]
+fn pieces_join_to_the_digest_of_the_body() {
+    let key = IdKey::new(&[3; 32]);
+    let pattern: Vec<u8> = (0..7 * BODY_PIECE_BYTES + 1).map(|at| (at / 7 % 251) as u8).collect();
+    for pieces in 2..=7 {
+        for len in [pieces * BODY_PIECE_BYTES, (pieces - 1) * BODY_PIECE_BYTES + 1, pieces * BODY_PIECE_BYTES - 1000] {
+            let body = &pattern[..len];
+            let mut hashed: Vec<(u64, &[u8])> = (0..).zip(body.chunks(BODY_PIECE_BYTES)).collect();
+            hashed.sort_by_key(|(index, _)| index % 3);
+            let mut joined: Vec<_> =
+                hashed.iter().map(|(index, bytes)| (*index, key.body_piece(*index, bytes))).collect();
+            joined.sort_by_key(|(index, _)| *index);
+            let joined: Vec<BodyPiece> = joined.into_iter().map(|(_, piece)| piece).collect();
+            assert_eq!(key.join_body(&joined, len as u64), Some(key.body_hasher().update(body).finalize()), "{len}");
+            assert_eq!(key.join_body(&joined[1..], len as u64), None, "a piece is missing");
+        }
+    }
+    let short = key.body_piece(0, b"short");
+    assert_eq!(key.join_body(&[short], 5), None, "a body of one piece has no other parts");
 }

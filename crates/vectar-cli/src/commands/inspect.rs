@@ -105,7 +105,7 @@ fn digests(
 ) -> Result<Digests, CliError> {
     let path = match snapshot {
         NamedSnapshot::Backup { record, .. } => {
-            let (sha256, sha256_from) = (Some(record.sha256.clone()), Some("record"));
+            let (sha256, sha256_from) = (record.sha256.clone(), record.sha256.as_ref().map(|_| "record"));
             return Ok(Digests { sha256, sha256_from, ..Digests::default() });
         }
         NamedSnapshot::File(path) => path,

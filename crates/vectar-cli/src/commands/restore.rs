@@ -122,7 +122,8 @@ fn to_file(
     }
     let out = context.out();
     out.line(format_args!("restored backup {} to {}", record.id.short(), restored.path.display()))?;
-    out.line(format_args!("{}, sha-256 {} as recorded", size_long(restored.rebuilt.bytes), restored.rebuilt.sha256))?;
+    let known = if record.sha256.is_some() { "as recorded" } else { "computed now" };
+    out.line(format_args!("{}, sha-256 {} {known}", size_long(restored.rebuilt.bytes), restored.rebuilt.sha256))?;
     if let Some(sidecar) = &restored.sidecar {
         out.line(format_args!("checksum beside it: {}", sidecar.display()))?;
     }
@@ -149,13 +150,15 @@ fn to_stdout(
     let engine = context.engine_of(repository)?;
     let observer = context.observer("restoring");
     let mut stdout = context.out().bytes();
-    vectar::restore_to_stream(&engine, record, &mut stdout, &observer, context.cancel()).map_err(|error| {
-        failed(record, error).safe("what was written to stdout is not the whole snapshot; do not use it")
-    })?;
+    let rebuilt =
+        vectar::restore_to_stream(&engine, record, &mut stdout, &observer, context.cancel()).map_err(|error| {
+            failed(record, error).safe("what was written to stdout is not the whole snapshot; do not use it")
+        })?;
+    let known = if record.sha256.is_some() { "as recorded" } else { "computed now" };
     context.out().note(format_args!(
-        "restored backup {} to stdout, sha-256 {} as recorded",
+        "restored backup {} to stdout, sha-256 {} {known}",
         record.id.short(),
-        record.sha256
+        rebuilt.sha256
     ));
     Ok(ExitCode::Done)
 }

@@ -80,7 +80,7 @@ fn print(out: &Out, record: &BackupRecord, pin: Option<&String>, proven: Option<
         ("stored", Some(format!("{} by {}", utc(record.stored_at), record.tool))),
         ("proof", Some(shown(proven.map(|proven| proven.at), proven.and_then(|proven| proven.drill.as_ref())))),
         ("size", Some(size_long(record.bytes))),
-        ("sha-256", Some(record.sha256.clone())),
+        ("sha-256", Some(record.sha256.clone().unwrap_or_else(|| "not computed yet".to_owned()))),
         ("new packs", Some(size_long(record.space.new_pack_bytes))),
         ("chunks", Some(format!("{}, {} of them new", record.space.chunks, record.space.new_chunks))),
         ("tags", (!record.tags.is_empty()).then(|| record.tags.join(", "))),

@@ -49,7 +49,7 @@ struct BackupVerified<'l> {
     name: &'l str,
     whole: bool,
     bytes: u64,
-    sha256: &'l str,
+    sha256: Option<&'l str>,
     verified_at: Option<String>,
     error: Option<String>,
 }
@@ -152,9 +152,9 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
     let observer = context.observer(&format!("verifying {}", record.id.short()));
     let result = verify_backup(engine, record, &observer, context.cancel());
     drop(observer);
-    let (whole, proof_at, error) = match result {
-        Ok((_, proof)) => (true, proof.map(|proof| utc(proof.at)), None),
-        Err(error) if error.kind() == vectar::ErrorKind::RepositoryDamaged => (false, None, Some(error)),
+    let (found, proof_at, error) = match result {
+        Ok((rebuilt, proof)) => (Some(rebuilt.sha256), proof.map(|proof| utc(proof.at)), None),
+        Err(error) if error.kind() == vectar::ErrorKind::RepositoryDamaged => (None, None, Some(error)),
         Err(error) => return Err(error.into()),
     };
     if out.is_json() {
@@ -163,20 +163,20 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
             &BackupVerified {
                 id: record.id.to_string(),
                 name: &record.subject.name,
-                whole,
+                whole: found.is_some(),
                 bytes: record.bytes,
-                sha256: &record.sha256,
+                sha256: record.sha256.as_deref().or(found.as_deref()),
                 verified_at: proof_at,
                 error: error.as_ref().map(|error| crate::context::one_line(error)),
             },
         )?;
-    } else if whole {
+    } else if let Some(sha256) = &found {
         out.line(format_args!(
             "backup {} ({}): bytes identical, {}, sha-256 {}",
             record.id.short(),
             record.subject.name,
             size_long(record.bytes),
-            record.sha256
+            sha256
         ))?;
     }
     if let Some(error) = error {
@@ -186,7 +186,7 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
             record.subject.name
         )));
     }
-    Ok(whole)
+    Ok(found.is_some())
 }
 
 fn backup_deep(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> Result<bool, CliError> {

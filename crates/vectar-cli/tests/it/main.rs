@@ -11,6 +11,7 @@ mod comparing;
 mod deep;
 mod demo;
 mod diff_points;
+mod digest_later;
 mod documents;
 mod drill;
 mod environment;

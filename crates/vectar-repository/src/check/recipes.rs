@@ -37,8 +37,8 @@ pub(super) fn check(
     let mut hurt: HashMap<Fault, BTreeSet<BackupId>> = HashMap::new();
     for record in records {
         let mut faults = walk.node(&record.root, record.bytes, 0)?;
-        if record.sha256.len() != 64 {
-            let what = format!("its record has the SHA-256 {:?}", record.sha256);
+        if let Some(sha256) = record.sha256.as_ref().filter(|sha256| sha256.len() != 64) {
+            let what = format!("its record has the SHA-256 {sha256:?}");
             faults.insert(Fault { object: keys::record(&record.id, record.seq).to_string(), what });
         }
         for fault in faults {

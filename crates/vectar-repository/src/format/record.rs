@@ -11,6 +11,9 @@ use super::{FormatError, frame, frame::FrameKind, ids::BackupId, unknown_feature
 /// Largest record that is read, in bytes.
 pub const RECORD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// The feature that a record without a SHA-256 requires of its readers.
+pub const DIGEST_LATER_FEATURE: &str = "digest-later-1";
+
 /// Everything that is known of one backup without reading a pack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupRecord {
@@ -28,8 +31,10 @@ pub struct BackupRecord {
     pub stored_at: Timestamp,
     /// Length of the snapshot in bytes.
     pub bytes: u64,
-    /// SHA-256 of the whole snapshot in hex: what Qdrant calls its checksum.
-    pub sha256: String,
+    /// SHA-256 of the whole snapshot in hex: what Qdrant calls its checksum. None while it was never needed: then the record requires
+    /// [`DIGEST_LATER_FEATURE`], and whoever rebuilds the snapshot first records what it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// The recipe node that rebuilds it, in hex.
     #[serde(with = "node_hex")]
     pub root: NodeId,
@@ -149,7 +154,19 @@ impl BackupRecord {
         if !features.is_empty() {
             return Err(FormatError::UnknownFeatures { what: "record", features });
         }
+        if record.sha256.is_none() && !record.requires.iter().any(|feature| feature == DIGEST_LATER_FEATURE) {
+            return Err(FormatError::invalid("record", "it has no SHA-256 and does not say that it comes later"));
+        }
         Ok(record)
+    }
+
+    /// Sets the SHA-256, and what a record with or without one requires of its readers.
+    pub(crate) fn set_sha256(&mut self, sha256: Option<String>) {
+        self.requires.retain(|feature| feature != DIGEST_LATER_FEATURE);
+        if sha256.is_none() {
+            self.requires.push(DIGEST_LATER_FEATURE.to_owned());
+        }
+        self.sha256 = sha256;
     }
 
     /// When the snapshot was taken, never later than when it was stored: a forged name cannot move a backup into the future.

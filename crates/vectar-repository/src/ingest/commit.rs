@@ -35,8 +35,8 @@ pub struct RecordDraft {
     pub subject: Subject,
     /// Length of the snapshot in bytes.
     pub bytes: u64,
-    /// SHA-256 of the whole snapshot in hex.
-    pub sha256: String,
+    /// SHA-256 of the whole snapshot in hex; none when it is to be computed once it is needed.
+    pub sha256: Option<String>,
     /// Why the snapshot was damaged before it was stored, if it was.
     pub damaged: Option<String>,
     /// Labels.
@@ -72,14 +72,14 @@ impl Ingest<'_> {
         space.new_pack_bytes = own.iter().map(|pack| pack.len).sum();
         let stored_at = self.repository.environment.now();
         let (tool, requires) = (TOOL.to_owned(), Vec::new());
-        let record = BackupRecord {
+        let mut record = BackupRecord {
             id,
             seq: 0,
             requires,
             subject,
             stored_at,
             bytes,
-            sha256,
+            sha256: None,
             root,
             damaged,
             tags,
@@ -87,6 +87,7 @@ impl Ingest<'_> {
             space,
             tool,
         };
+        record.set_sha256(sha256);
         let pack_bytes = record.space.new_pack_bytes;
         let record_bytes = self.publish_record(&record)?;
         self.withdraw();

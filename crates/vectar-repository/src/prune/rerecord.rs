@@ -110,7 +110,7 @@ impl Rerecording {
         rewriter.carry_bodies_over()?;
         done.written_bytes = rewriter.ingest.finish_packs()?;
         for (id, seq, root) in changed {
-            done.backups += u64::from(repository.supersede(&id, seq, root)?.is_some());
+            done.backups += u64::from(repository.supersede(&id, seq, |record| record.root = root)?.is_some());
         }
         Ok(done)
     }

@@ -8,7 +8,7 @@ use vectar_chunk::{BodyDigest, ChunkId, CutParameters, NodeId};
 use vectar_repository::{
     BackupId, InitOptions, PackId, RepositoryId,
     format::{
-        FORMAT_VERSION, FormatError, KNOWN_FEATURES,
+        FORMAT_VERSION, FormatError, REPOSITORY_FEATURES,
         annotation::{Annotation, Change},
         config::{Config, NodeCut, StorageNote},
         event::{DrillNote, Event, Proof},
@@ -163,7 +163,7 @@ fn record() -> impl Strategy<Value = BackupRecord> {
             subject,
             stored_at,
             bytes,
-            sha256,
+            sha256: Some(sha256),
             root: NodeId::from_bytes(root),
             damaged,
             tags,
@@ -180,7 +180,11 @@ fn config() -> impl Strategy<Value = Config> {
         |(id, key, (min_bytes, avg_bytes, max_bytes), pack_bytes, created_at, text, network)| Config {
             metadata_copies: 1 + u32::from(network),
             format: FORMAT_VERSION,
-            required_features: KNOWN_FEATURES.iter().filter(|_| network).map(|&feature| feature.to_owned()).collect(),
+            required_features: REPOSITORY_FEATURES
+                .iter()
+                .filter(|_| network)
+                .map(|&feature| feature.to_owned())
+                .collect(),
             repository_id: RepositoryId::from_bytes(id),
             id_key: PackId::from_bytes(key).to_string(),
             encryption: "none".to_owned(),

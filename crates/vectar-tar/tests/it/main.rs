@@ -8,5 +8,6 @@ mod identity;
 mod quirks;
 mod raw;
 mod samples;
+mod skipping;
 mod snapshots;
 mod truncation;

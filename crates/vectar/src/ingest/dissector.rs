@@ -19,16 +19,13 @@ use vectar_tar::{BodyHead, CatalogueRow, ExpandedBody, RowRole, SparseMap, Split
 use super::{
     batch::{Batch, Step},
     body_cutter::{BodyCutter, codec_hint},
+    known::{self, BODY_DIGEST_BYTES_MIN, KnownBody},
     rows::{OpenRows, RowIndexes, RowKind, StepSink, Units},
-    window::Window,
 };
-use crate::error::Error;
+use crate::{error::Error, window::Window};
 
 /// Bodies up to this length are awaited whole before they are cut.
 const BODY_BUFFER_BYTES: u64 = 34 * 1024 * 1024;
-
-/// Bodies shorter than this are one chunk or a few: looking for their digest saves nothing.
-const BODY_DIGEST_BYTES_MIN: u64 = 64 * 1024;
 
 /// Memory that rows and small files may take, about, so that the outline of a snapshot stays a small part of the budget: some
 /// 200,000 entries. What comes later is stored like the rest and only missing in the description.
@@ -66,6 +63,10 @@ pub(super) struct Dissector<'d, Q> {
     /// The window at hand: bodies that are awaited whole hold on to it instead of copying.
     window: Window,
     body: Option<OpenBody>,
+    /// Bodies whose bytes do not come, because they are stored already, by where they begin.
+    known: HashMap<u64, KnownBody>,
+    /// The one of them that is at hand.
+    passed: Option<(KnownBody, Class)>,
     /// Memory for the next body that is gathered.
     spare: Vec<u8>,
     framing: Vec<FramingStream>,
@@ -122,7 +123,28 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         let framing = vec![FramingStream::new(&cut)];
         let (batch, seen, trackers) = (Batch::default(), Seen::default(), Trackers::default());
         let (window, spare) = (Window::new(), Vec::new());
-        Self { cut, classifier, reader, queue, batch, window, body: None, spare, framing, seen, rows, trackers }
+        let (known, passed) = (HashMap::new(), None);
+        Self {
+            cut,
+            classifier,
+            reader,
+            queue,
+            batch,
+            window,
+            body: None,
+            known,
+            passed,
+            spare,
+            framing,
+            seen,
+            rows,
+            trackers,
+        }
+    }
+
+    /// Announces bodies of which at most the first block will come, because they are stored already.
+    pub(super) fn expect_known(&mut self, known: impl IntoIterator<Item = KnownBody>) {
+        self.known.extend(known.into_iter().map(|body| (body.offset, body)));
     }
 
     /// Tells which window the bytes to come are slices of.
@@ -291,14 +313,10 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         Ok(())
     }
 
-    /// Replaces a buffered body by one reference if it is known and sound.
-    fn known_body(&mut self, body: &OpenBody, digest: vectar_chunk::BodyDigest) -> Result<Option<Step>, Error> {
-        let Some((node, len)) = self.reader.repository().index().reader()?.body(&digest)? else { return Ok(None) };
-        if len != body.received {
-            return Ok(None);
-        }
-        let packs = self.reader.sound_packs_behind(&node, len)?;
-        Ok(packs.map(|packs| Step::KnownBody { node, len, class: body.label.class, packs }))
+    /// Replaces a body by one reference.
+    fn refer_to(&mut self, known: KnownBody, class: Class) -> Result<(), Error> {
+        let KnownBody { len, node, packs, .. } = known;
+        self.step(Step::KnownBody { node, len, class, packs })
     }
 }
 
@@ -322,6 +340,12 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
     }
 
     fn begin_body(&mut self, head: &BodyHead) -> Result<(), Error> {
+        if let Some(known) = self.known.remove(&head.offset).filter(|known| Some(known.len) == head.stored_len) {
+            let class = self.classifier.label(&body_path(head), body_size(head)).class;
+            self.note_row(head, RowRole::Leaf { complete: true });
+            self.passed = Some((known, class));
+            return Ok(());
+        }
         let body = self.open_body(head);
         if !body.buffered {
             self.step(Step::BeginBody)?;
@@ -331,6 +355,9 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
     }
 
     fn body(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.passed.is_some() {
+            return Ok(());
+        }
         let mut body = self.body.take().expect("the splitter begins a body before it hands out its bytes");
         body.received += bytes.len() as u64;
         if let Some(hasher) = &mut body.hasher {
@@ -347,6 +374,10 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
     }
 
     fn end_body(&mut self, complete: bool) -> Result<(), Error> {
+        if let Some((known, class)) = self.passed.take() {
+            debug_assert!(complete, "what is passed over was there when it was hashed");
+            return self.refer_to(known, class);
+        }
         let mut body = self.body.take().expect("the splitter ends only what it began");
         let row = body.row.map(|row| &mut self.seen.rows[row]);
         let offset = row.map(|row| {
@@ -370,10 +401,10 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
             self.note_tracker(&body);
         }
         let digest = body.hasher.as_ref().filter(|_| complete).map(BodyHasher::finalize);
-        let known =
-            digest.filter(|_| body.buffered).map(|digest| self.known_body(&body, digest)).transpose()?.flatten();
-        match known {
-            Some(step) => self.step(step)?,
+        let place = (offset.unwrap_or_default(), body.received);
+        let looked_up = digest.filter(|_| body.buffered).map(|digest| known::look_up(self.reader, &digest, place));
+        match looked_up.transpose()?.flatten() {
+            Some(known) => self.refer_to(known, body.label.class)?,
             None => {
                 if body.buffered {
                     self.step(Step::BeginBody)?;

@@ -4,18 +4,17 @@ mod assembler;
 mod batch;
 mod body_cutter;
 mod compression;
-mod digest_lane;
 mod dissector;
+mod known;
 mod pipeline;
 mod reading;
 mod rows;
 mod subject;
-mod window;
 mod worker;
 
 use std::collections::BTreeMap;
 
-use vectar_qdrant::{Classifier, SMALL_JSON_BYTES_MAX, SnapshotName, SnapshotOutline};
+use vectar_qdrant::{Class, Classifier, SMALL_JSON_BYTES_MAX, SnapshotName, SnapshotOutline};
 use vectar_repository::{
     BackupId, ChunkReader, Committed, Ingest, RecordDraft,
     format::record::{BackupRecord, ClassSpace, Subject},
@@ -28,6 +27,7 @@ pub use compression::Compression;
 pub(crate) use dissector::{body_path, body_size};
 pub(crate) use subject::describe_file;
 
+use assembler::Assembled;
 use worker::Workers;
 
 use crate::{
@@ -66,6 +66,19 @@ pub struct IngestOptions {
     pub rows: RowSharing,
     /// How hard new chunks are made small.
     pub compression: Compression,
+    /// When the SHA-256 of the snapshot is computed.
+    pub digest: DigestTime,
+}
+
+/// When the SHA-256 of a snapshot is computed, which takes longer than everything else about one that did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DigestTime {
+    /// While it is stored: every restore is compared with it.
+    #[default]
+    Now,
+    /// When it is first needed: by whatever rebuilds the snapshot first. Until then only chunks and recipe are proven. A file that has a
+    /// checksum to compare with, beside it or in a record of the same name and length, is treated as with [`Now`](Self::Now).
+    Later,
 }
 
 /// How rows that an optimizer moved are found again in earlier backups.
@@ -103,8 +116,8 @@ pub enum IngestOutcome {
 pub struct Rehearsal {
     /// Length of the snapshot.
     pub bytes: u64,
-    /// Its SHA-256 in hex.
-    pub sha256: String,
+    /// Its SHA-256 in hex, if it was computed.
+    pub sha256: Option<String>,
     /// Bytes of the packs that would have been written.
     pub new_bytes: u64,
     /// Figures by class.
@@ -139,12 +152,19 @@ pub fn ingest(
     let level = options.compression.zstd_level();
     let workers = Workers::new(engine.repository(), view, level);
     let ingest = begin(engine.repository(), level)?;
-    let piped = pipeline::run(engine, &mut source, look.classifier, rows, (workers, ingest), observer, cancel)?;
+    let is_digested = options.digest == DigestTime::Now || look.sha256.is_some();
+    let known_bodies = match (&source, is_digested) {
+        (Source::File(file), false) => known::find(engine, file, look.skippable(rows.is_some()), cancel)?,
+        _ => Vec::new(),
+    };
+    let stages =
+        pipeline::Stages { classifier: look.classifier, rows, workers, ingest, known: known_bodies, is_digested };
+    let piped = pipeline::run(engine, &mut source, stages, observer, cancel)?;
     cancel.check()?;
-    let sha256 = hex(&piped.sha256);
+    let sha256 = piped.sha256.as_ref().map(|sha256| hex(sha256));
     if let Source::File(file) = &source {
         file.check_unchanged()?;
-        if look.sha256.is_some_and(|before| before != piped.sha256) {
+        if look.sha256.is_some() && look.sha256 != piped.sha256 {
             let change = "its bytes differ from those hashed before".to_owned();
             return Err(Error::SourceChanged { path: file.path().to_owned(), change });
         }
@@ -155,6 +175,12 @@ pub fn ingest(
         let classes = piped.assembled.space.classes;
         let new_bytes = piped.assembled.ingest.sealed_bytes()?;
         return Ok(IngestOutcome::Rehearsed(Box::new(Rehearsal { bytes, sha256, new_bytes, classes })));
+    }
+    // One recipe is one snapshot, also where no digest tells. The other way round it need not be: what rows were shared with may differ.
+    if damaged.is_none()
+        && let Some(record) = same_recipe(engine, &source, &piped.assembled, known)?
+    {
+        return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
     }
     let draft = RecordDraft {
         subject: describe(&source, piped.seen, piped.summary, options),
@@ -167,6 +193,23 @@ pub fn ingest(
     };
     let committed = piped.assembled.ingest.commit(piped.assembled.root, piped.assembled.covered, draft)?;
     Ok(IngestOutcome::Stored(Box::new(committed)))
+}
+
+/// The backup of the same name whose recipe this is, if everything behind it is sound.
+fn same_recipe(
+    engine: &Engine,
+    source: &Source,
+    assembled: &Assembled<'_>,
+    known: &[BackupRecord],
+) -> Result<Option<BackupRecord>, Error> {
+    let (name, of) = (source.name(), (assembled.covered, assembled.root));
+    let reader = ChunkReader::new(engine.repository(), CHECK_CACHE_BYTES);
+    for record in known.iter().filter(|record| record.subject.name == name && (record.bytes, record.root) == of) {
+        if record.damaged.is_none() && reader.sound_packs_behind(&record.root, record.bytes)?.is_some() {
+            return Ok(Some(record.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// Opens the backups that rows may be shared with.
@@ -216,6 +259,8 @@ fn subject_of(source: &Source, look: &Look, options: &IngestOptions) -> Subject 
 #[derive(Default)]
 struct Look {
     classifier: Classifier,
+    /// Its bodies, if there are not too many.
+    rows: Vec<CatalogueRow>,
     outline: Option<SnapshotOutline>,
     sha256: Option<[u8; 32]>,
     already_stored: Option<BackupRecord>,
@@ -230,22 +275,23 @@ impl Look {
         known: &[BackupRecord],
         cancel: &CancelToken,
     ) -> Result<Self, Error> {
-        let mut outline = None;
-        let classifier = match list_file(file) {
+        let mut look = Self::default();
+        match list_file(file) {
             Ok(catalogue) => {
                 judge(&file.name(), &catalogue.summary.anomalies, options)?;
-                outline = Some(SnapshotOutline::build(&catalogue, |row| read_small(file, row)));
-                learn(file, &catalogue)
+                look.outline = Some(SnapshotOutline::build(&catalogue, |row| read_small(file, row)));
+                look.classifier = learn(file, &catalogue);
+                look.rows = catalogue.rows;
             }
             // Too many to look at beforehand, and stored as a stream would be.
-            Err(Error::Tar { source: TarError::TooManyRows { .. }, .. }) => Classifier::new(),
+            Err(Error::Tar { source: TarError::TooManyRows { .. }, .. }) => {}
             Err(error) => return Err(error),
-        };
+        }
         let sidecar = read_sidecar(file.path())?;
         let candidates: Vec<&BackupRecord> =
             known.iter().filter(|record| record.bytes == file.len() && record.subject.name == file.name()).collect();
-        let mut look = Self { classifier, outline, ..Self::default() };
-        if sidecar.is_none() && candidates.is_empty() {
+        let is_compared = candidates.iter().any(|record| record.sha256.is_some());
+        if sidecar.is_none() && !is_compared {
             return Ok(look);
         }
         let sha256 = file.sha256(cancel)?;
@@ -255,12 +301,23 @@ impl Look {
         }
         let digest = hex(&sha256);
         let reader = ChunkReader::new(engine.repository(), CHECK_CACHE_BYTES);
-        for record in candidates.into_iter().filter(|record| record.sha256 == digest) {
+        for record in candidates.into_iter().filter(|record| record.sha256.as_ref() == Some(&digest)) {
             if reader.sound_packs_behind(&record.root, record.bytes)?.is_some() {
                 look.already_stored = Some(record.clone());
             }
         }
         Ok(look)
+    }
+
+    /// The bodies that need not be read when they are stored already: what they say is not needed either. `finds_rows` tells whether trackers
+    /// are, which say where values lie.
+    fn skippable(&self, finds_rows: bool) -> impl Iterator<Item = &CatalogueRow> {
+        self.rows.iter().filter(move |row| {
+            let (path, size) = (body_path(&row.head), body_size(&row.head));
+            let label = self.classifier.label(&path, size);
+            let is_tracker = finds_rows && label.identity.path.ends_with("/tracker.dat");
+            !self.classifier.wants(&path, size) && label.class != Class::SmallJson && !is_tracker
+        })
     }
 }
 

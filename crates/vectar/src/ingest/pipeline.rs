@@ -5,7 +5,7 @@
 //!   └──► SHA-256
 //! ```
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use vectar_qdrant::Classifier;
@@ -15,22 +15,22 @@ use vectar_tar::{SplitOptions, SplitSummary, Splitter};
 use super::{
     assembler::{Assembled, Assembler},
     batch::Batch,
-    digest_lane::DigestLane,
     dissector::{BatchQueue, Dissector, Seen},
+    known::KnownBody,
     reading::{self, Read},
     rows::RowIndexes,
     worker::{WorkedBatch, Workers},
 };
 use crate::{
+    digest_lane::DigestLane,
     engine::Engine,
     error::Error,
     observer::{CancelToken, Observer},
     source::Source,
 };
 
-/// Batches under way at most, however many threads there are: with the largest chunks each takes up to 12 MiB, raw and encoded.
-/// More would not be faster, because one thread cuts for all the others.
-const IN_FLIGHT_BATCHES_MAX: usize = 16;
+/// The first block of a body is always read: it tells whether the body is an archive itself.
+const TAR_BLOCK_BYTES: u64 = 512;
 
 /// How often a silent source is left alone to see whether the caller asked to stop.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
@@ -43,39 +43,50 @@ pub(super) struct Piped<'r> {
     pub(super) assembled: Assembled<'r>,
     pub(super) seen: Seen,
     pub(super) summary: SplitSummary,
-    pub(super) sha256: [u8; 32],
+    pub(super) sha256: Option<[u8; 32]>,
 }
 
-/// Sends every byte of `source` through the stages into `ingest`.
-///
-/// The view of `workers` must not be younger than the one that `ingest` has: what a worker finds there the ingest must find too, because a
-/// chunk that is known is not kept.
+/// What the stages of one ingest work with.
+pub(super) struct Stages<'r> {
+    pub(super) classifier: Classifier,
+    pub(super) rows: Option<RowIndexes<'r>>,
+    /// Their view of the index must not be younger than the one that `ingest` has: what a worker finds there the ingest must find too,
+    /// because a chunk that is known is not kept.
+    pub(super) workers: Workers<'r>,
+    pub(super) ingest: Ingest<'r>,
+    /// Bodies that are not read, because they are stored already; none when SHA-256 is computed.
+    pub(super) known: Vec<KnownBody>,
+    /// Whether SHA-256 is computed.
+    pub(super) is_digested: bool,
+}
+
+/// Sends every byte of `source` through the stages into the ingest.
 pub(super) fn run<'r>(
     engine: &'r Engine,
     source: &mut Source,
-    classifier: Classifier,
-    rows: Option<RowIndexes<'r>>,
-    (workers, ingest): (Workers<'r>, Ingest<'r>),
+    stages: Stages<'r>,
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Piped<'r>, Error> {
+    let Stages { classifier, rows, workers, ingest, known, is_digested } = stages;
     let repository = engine.repository();
     let reader = ChunkReader::new(repository, NODE_CACHE_BYTES);
-    let total = source.len();
-    let in_flight = (engine.threads() + 2).min(IN_FLIGHT_BATCHES_MAX);
+    let (name, total) = (source.origin().to_owned(), source.len());
     std::thread::scope(|threads| {
-        let (queue, worked) = bounded::<Receiver<Worked>>(in_flight);
+        let (queue, worked) = bounded::<Receiver<Worked>>(engine.memory().batches());
         let assembler = Assembler::new(ingest, repository.config(), rows.is_some());
         let assembling = threads.spawn(move || assemble(assembler, &worked));
-        let read = reading::start(threads, source);
-        let lane = DigestLane::start(threads);
+        let gaps = known.iter().map(|body| body.offset + TAR_BLOCK_BYTES..body.offset + body.len).collect();
+        let read = reading::start(threads, source, gaps);
+        let lane = is_digested.then(|| DigestLane::start(threads));
         let dissected = engine.pool().in_place_scope(|scope| {
             let queue = WorkQueue { scope, workers: &workers, queue };
-            let dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, rows, queue);
-            dissect(dissector, &read, &lane, &Caller { observer, total, cancel })
+            let mut dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, rows, queue);
+            dissector.expect_known(known);
+            dissect(dissector, &read, lane.as_ref(), &Caller { observer, name, total, cancel })
         });
         drop(read);
-        let sha256 = lane.finish();
+        let sha256 = lane.map(DigestLane::finish).transpose();
         let assembled = assembling.join().map_err(|_| Error::ThreadLost { task: "builds the recipe" })?;
         // The assembler's error comes first: when it stops, the dissector only learns that nobody listens.
         let assembled = assembled?;
@@ -108,6 +119,7 @@ impl BatchQueue for WorkQueue<'_, '_> {
 
 struct Caller<'c> {
     observer: &'c dyn Observer,
+    name: PathBuf,
     total: Option<u64>,
     cancel: &'c CancelToken,
 }
@@ -115,7 +127,7 @@ struct Caller<'c> {
 fn dissect<Q: BatchQueue>(
     mut dissector: Dissector<'_, Q>,
     read: &Receiver<Read>,
-    lane: &DigestLane<'_>,
+    lane: Option<&DigestLane<'_>>,
     caller: &Caller<'_>,
 ) -> Result<(Seen, SplitSummary), Error> {
     let mut splitter = Splitter::new(&SplitOptions::default());
@@ -124,13 +136,23 @@ fn dissect<Q: BatchQueue>(
         caller.cancel.check()?;
         let window = match read.recv_timeout(CANCEL_POLL) {
             Ok(Read::Window(window)) => window,
+            Ok(Read::Passed(count)) => {
+                if !splitter.skip_body(count, &mut dissector)? {
+                    let change = format!("its headers moved while it was read, at byte {done} or before");
+                    return Err(Error::SourceChanged { path: caller.name.clone(), change });
+                }
+                done += count;
+                continue;
+            }
             Ok(Read::End) => break,
             Ok(Read::Failed(error)) => return Err(error),
             Err(RecvTimeoutError::Timeout) => continue,
             // No end was announced: what came so far must not be taken for the whole.
             Err(RecvTimeoutError::Disconnected) => return Err(Error::ThreadLost { task: "reads the snapshot" }),
         };
-        lane.update(&window)?;
+        if let Some(lane) = lane {
+            lane.update(&window)?;
+        }
         dissector.look_at(&window);
         splitter.push(&window, &mut dissector)?;
         done += window.len() as u64;

@@ -160,7 +160,7 @@ impl<'c, 'e> PlanSource<'c, 'e> {
             name: subject.name.clone(),
             kind: outline.kind.as_str().to_owned(),
             bytes: outline.bytes,
-            sha256: record.map(|record| record.sha256.clone()),
+            sha256: record.and_then(|record| record.sha256.clone()),
             taken_at: subject.taken_at,
             node,
         };

@@ -194,11 +194,14 @@ impl Stager<'_, '_, '_> {
     fn check_digest(&self, file: &FileDraft, whole: bool, found: &str) -> Result<(), Error> {
         let source = &self.sources[file.source];
         match (source.inside().content(), source.record()) {
-            (_, Some(record)) if whole && record.sha256 != found => Err(Error::RebuiltWrong {
-                backup: record.id.short(),
-                expected: record.sha256.clone(),
-                found: found.to_owned(),
-            }),
+            (_, Some(record)) if whole => match &record.sha256 {
+                Some(expected) if expected != found => Err(Error::RebuiltWrong {
+                    backup: record.id.short(),
+                    expected: expected.clone(),
+                    found: found.to_owned(),
+                }),
+                _ => Ok(()),
+            },
             (Content::File(snapshot), _) if whole => match read_sidecar(snapshot.path())? {
                 Some(sidecar) if hex(&sidecar.sha256) != found => Err(Error::ChecksumMismatch {
                     path: snapshot.path().to_owned(),

@@ -9,9 +9,6 @@ use vectar_repository::format::node::RecipeItem;
 
 use super::chunks_of;
 
-/// Decoded bytes that are held for windows to come, at most. What does not fit is read again.
-const HELD_BYTES_MAX: usize = 96 * 1024 * 1024;
-
 /// The chunks that are at hand, and for how long each is needed.
 #[derive(Debug, Default)]
 pub(super) struct HeldChunks {
@@ -19,11 +16,13 @@ pub(super) struct HeldChunks {
     last_windows: HashMap<ChunkId, usize>,
     held: HashMap<ChunkId, Bytes>,
     bytes: usize,
+    /// Decoded bytes that are held at most. What does not fit is read again.
+    bytes_max: usize,
 }
 
 impl HeldChunks {
     /// Looks ahead over all windows of a stretch.
-    pub(super) fn of(windows: &[Vec<RecipeItem>]) -> Self {
+    pub(super) fn of(windows: &[Vec<RecipeItem>], bytes_max: usize) -> Self {
         let mut last: HashMap<ChunkId, (usize, usize)> = HashMap::new();
         for (number, window) in windows.iter().enumerate() {
             for chunk in chunks_of(window) {
@@ -31,7 +30,7 @@ impl HeldChunks {
             }
         }
         let again = last.into_iter().filter(|(_, (first, last))| first < last);
-        Self { last_windows: again.map(|(chunk, (_, last))| (chunk, last)).collect(), ..Self::default() }
+        Self { last_windows: again.map(|(chunk, (_, last))| (chunk, last)).collect(), bytes_max, ..Self::default() }
     }
 
     /// Those of these chunks that are at hand, each once.
@@ -49,7 +48,7 @@ impl HeldChunks {
         });
         for (chunk, decoded) in fetched {
             let is_needed = last_windows.get(chunk).is_some_and(|last| *last > window);
-            if is_needed && *bytes + decoded.len() <= HELD_BYTES_MAX && !self.held.contains_key(chunk) {
+            if is_needed && *bytes + decoded.len() <= self.bytes_max && !self.held.contains_key(chunk) {
                 *bytes += decoded.len();
                 self.held.insert(*chunk, decoded.clone());
             }
@@ -68,7 +67,7 @@ mod tests {
             seeds.iter().map(|seed| RecipeItem::Copy { chunk: chunk(*seed), start: 0, len: 1 }).collect()
         };
         let windows = [window(&[1, 2, 2]), window(&[3]), window(&[1, 3]), window(&[2])];
-        let mut held = HeldChunks::of(&windows);
+        let mut held = HeldChunks::of(&windows, 10);
         let mut fetched_again = Vec::new();
         for (number, window) in windows.iter().enumerate() {
             let ids = chunks_of(window);

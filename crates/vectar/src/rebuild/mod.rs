@@ -5,6 +5,7 @@
 //! pieces of one chunk lie far apart is put together in the order of the chunks instead ([`scattered`]).
 
 mod held;
+mod output;
 mod scattered;
 
 use std::{
@@ -16,16 +17,15 @@ use std::{
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 use vectar_chunk::ChunkId;
 use vectar_repository::{
     ChunkReader, Placed, RecipeWalker, RepositoryError,
     format::{node::RecipeItem, record::BackupRecord},
-    piece_of,
 };
 
-use self::{held::HeldChunks, scattered::Spill};
+use self::{held::HeldChunks, output::Output, scattered::Spill};
 use crate::{
+    digest_lane::DigestLane,
     engine::Engine,
     error::Error,
     hex,
@@ -49,13 +49,6 @@ const WINDOWS_AHEAD: usize = 1;
 
 /// Decoded chunks kept across stretches, in bytes: framing is used piece by piece.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
-
-/// Bytes that are handed to the target at once, at least: a recipe of rows has pieces of a few KiB, and to write each of them would cost more
-/// than to read it.
-const OUTPUT_BYTES: usize = 256 * 1024;
-
-/// Length of the pieces in which runs of one byte are written.
-const FILL_BYTES: usize = OUTPUT_BYTES;
 
 /// Takes the bytes of a snapshot in order.
 pub trait Target: Send {
@@ -87,13 +80,14 @@ impl Target for Nowhere {
 pub struct Rebuilt {
     /// Bytes written.
     pub bytes: u64,
-    /// Their SHA-256 in hex, equal to the record's.
+    /// Their SHA-256 in hex, equal to the record's if that has one.
     pub sha256: String,
 }
 
 /// Rebuilds the snapshot of a backup and compares its length and SHA-256 with the record.
 ///
-/// Every chunk is proven by its id before it is used, the whole by its digest at the end.
+/// Every chunk is proven by its id before it is used, the whole by its digest at the end. A record that has none gets it now, if the storage
+/// takes it.
 ///
 /// # Errors
 /// [`Error::RebuiltWrong`] when the whole is wrong although every part is right; else what the repository, the target or the
@@ -107,22 +101,23 @@ pub fn rebuild(
 ) -> Result<Rebuilt, Error> {
     let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
     let directory = target.spill_directory();
-    let mut output = Output { target, cancel, hasher: Sha256::new(), written: 0, gathered: Vec::new() };
-    thread::scope(|scope| {
+    let (bytes, sha256) = thread::scope(|scope| {
         let (sender, fetched) = bounded(WINDOWS_AHEAD);
         let fetching = scope.spawn(|| fetch_all(engine, &reader, record, (&directory, sender), cancel));
-        let written = write_all(&fetched, &mut output, record.bytes, observer);
+        let output = Output::new(target, DigestLane::start(scope), cancel);
+        let written = write_all(&fetched, output, record.bytes, observer);
         drop(fetched);
         let fetched = fetching.join().map_err(|_| Error::ThreadLost { task: "reads chunks" })?;
-        written.and(fetched)
+        // When nothing more came, the writer takes that for the end.
+        written.and_then(|written| fetched.map(|()| written))
     })?;
-    let (bytes, sha256) = (output.written, hex(&output.hasher.finalize()));
-    if bytes != record.bytes || sha256 != record.sha256 {
-        return Err(Error::RebuiltWrong {
-            backup: record.id.to_string(),
-            expected: record.sha256.clone(),
-            found: sha256,
-        });
+    let sha256 = hex(&sha256);
+    if bytes != record.bytes || record.sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
+        let expected = record.sha256.clone().unwrap_or_else(|| format!("something of {} bytes", record.bytes));
+        return Err(Error::RebuiltWrong { backup: record.id.to_string(), expected, found: sha256 });
+    }
+    if let Err(error) = engine.repository().record_sha256(record, &sha256) {
+        tracing::warn!(%error, "the snapshot came back; its SHA-256, which was not known yet, could not be recorded");
     }
     Ok(Rebuilt { bytes, sha256 })
 }
@@ -156,7 +151,7 @@ fn fetch_all(
             continue;
         }
         let windows: Vec<_> = windows(stretch).collect();
-        let mut held = HeldChunks::of(&windows);
+        let mut held = HeldChunks::of(&windows, engine.memory().held_chunks());
         for (number, extents) in windows.into_iter().enumerate() {
             cancel.check()?;
             let chunks = fetch_missing(engine, reader, &extents, &held)?;
@@ -250,12 +245,13 @@ pub(crate) fn fetch_chunks(
     Ok(chunks)
 }
 
+/// Writes what was fetched; returns the length and the digest of all of it.
 fn write_all(
     fetched: &Receiver<Fetched>,
-    output: &mut Output<'_>,
+    mut output: Output<'_, '_>,
     total: u64,
     observer: &dyn Observer,
-) -> Result<(), Error> {
+) -> Result<(u64, [u8; 32]), Error> {
     for fetched in fetched {
         match fetched {
             Fetched::Window { extents, chunks } => {
@@ -263,66 +259,7 @@ fn write_all(
             }
             Fetched::Spill(spill) => spill.read(|bytes| output.bytes(bytes))?,
         }
-        observer.progress(output.written, Some(total));
+        observer.progress(output.written(), Some(total));
     }
-    output.flush()
-}
-
-/// The target with the digest of what went there.
-struct Output<'t> {
-    target: &'t mut dyn Target,
-    cancel: &'t CancelToken,
-    hasher: Sha256,
-    /// Bytes that came, the gathered ones too.
-    written: u64,
-    /// Short pieces that wait for more.
-    gathered: Vec<u8>,
-}
-
-impl Output<'_> {
-    fn extent(&mut self, extent: &RecipeItem, chunks: &HashMap<ChunkId, Bytes>) -> Result<(), Error> {
-        match extent {
-            RecipeItem::Inline(bytes) => self.bytes(bytes),
-            RecipeItem::Fill { byte, len } => self.fill(*byte, *len),
-            RecipeItem::Copy { chunk, start, len } => {
-                let bytes = chunks.get(chunk).expect("every chunk of a window was fetched with it");
-                self.bytes(piece_of(chunk, bytes, *start, *len)?)
-            }
-            RecipeItem::Node { .. } => unreachable!("a walker enters nodes and never returns them"),
-        }
-    }
-
-    fn fill(&mut self, byte: u8, mut len: u64) -> Result<(), Error> {
-        let piece = vec![byte; usize::try_from(len).map_or(FILL_BYTES, |len| len.min(FILL_BYTES))];
-        while len > 0 {
-            let count = usize::try_from(len).map_or(piece.len(), |len| len.min(piece.len()));
-            self.bytes(&piece[..count])?;
-            len -= count as u64;
-        }
-        Ok(())
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.written += bytes.len() as u64;
-        if self.gathered.is_empty() && bytes.len() >= OUTPUT_BYTES {
-            return self.hand_over(bytes);
-        }
-        self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() >= OUTPUT_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    /// Hands over what was gathered.
-    fn flush(&mut self) -> Result<(), Error> {
-        let mut gathered = std::mem::take(&mut self.gathered);
-        self.hand_over(&gathered)?;
-        gathered.clear();
-        self.gathered = gathered;
-        Ok(())
-    }
-
-    fn hand_over(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.cancel.check()?;
-        self.hasher.update(bytes);
-        self.target.write(bytes)
-    }
+    output.finish()
 }

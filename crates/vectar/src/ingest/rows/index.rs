@@ -21,16 +21,8 @@ use super::{
 };
 use crate::{engine::Engine, error::Error, rebuild::fetch_chunks};
 
-/// Decoded chunks of predecessors that stay in memory once they were read for their rows, in bytes. The first ones stay: rows are compared in
-/// about the order in which they were read, and of more than fits the last ones would always be those that are needed last.
-const KEPT_BYTES_MAX: usize = 160 * 1024 * 1024;
-
 /// Decoded recipe nodes of predecessors that are kept, in bytes.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
-
-/// Memory for the places of rows, in bytes, at sixteen each; the ids of their chunks come on top, at most twice as much for rows of 3 KiB.
-/// What does not fit is not found.
-const PLACES_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Decoded bytes of predecessors that are fingerprinted, or compared with rows, at once, about.
 const AT_ONCE_BYTES: usize = 24 * 1024 * 1024;
@@ -99,13 +91,15 @@ pub(crate) struct RowIndexes<'e> {
     kinds: HashMap<RowKind, RowIndex>,
     reader: ChunkReader<'e>,
     view: IndexReader<'e>,
-    /// Chunks that stay in memory, and how many bytes more of them may.
+    /// Chunks that stay in memory once they were read for their rows, and how many bytes more of them may. The first ones stay: rows are
+    /// compared in about the order in which they were read, and of more than fits the last ones would always be those that are needed last.
     kept: HashMap<ChunkId, Bytes>,
     kept_left: usize,
     /// Guards fingerprints against data that was made to collide; they are never stored.
     seed: u64,
     /// How many bits of a fingerprint count. Fewer than 64 only in tests.
     bits: u32,
+    /// Rows more that may be found; what is beyond is stored anew.
     places_left: usize,
 }
 
@@ -123,7 +117,8 @@ impl<'e> RowIndexes<'e> {
         (seed, bits): (u64, u32),
         budget_bytes: Option<usize>,
     ) -> Result<Self, Error> {
-        let places_bytes = budget_bytes.unwrap_or(PLACES_BYTES_MAX);
+        let memory = engine.memory();
+        let places_bytes = budget_bytes.unwrap_or(memory.row_places());
         let mut indexes = Self {
             engine,
             known,
@@ -135,7 +130,7 @@ impl<'e> RowIndexes<'e> {
             reader: ChunkReader::by_checksum(engine.repository(), CACHE_BYTES.min(places_bytes)),
             view: engine.repository().index().reader()?,
             kept: HashMap::new(),
-            kept_left: budget_bytes.unwrap_or(KEPT_BYTES_MAX).min(KEPT_BYTES_MAX),
+            kept_left: budget_bytes.unwrap_or(usize::MAX).min(memory.kept_chunks()),
             seed,
             bits: bits.min(64),
             places_left: places_bytes / size_of::<Place>(),

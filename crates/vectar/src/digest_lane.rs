@@ -5,29 +5,28 @@ use std::thread::ScopedJoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest, Sha256};
 
-use super::window::Window;
-use crate::error::Error;
+use crate::{error::Error, window::Window};
 
 /// Windows that wait for the hasher.
 const QUEUE_WINDOWS: usize = 8;
 
 /// The sending end of the lane.
-pub(super) struct DigestLane<'scope> {
+pub(crate) struct DigestLane<'scope> {
     windows: Sender<Window>,
     thread: ScopedJoinHandle<'scope, [u8; 32]>,
 }
 
 impl<'scope> DigestLane<'scope> {
-    pub(super) fn start(scope: &'scope std::thread::Scope<'scope, '_>) -> Self {
+    pub(crate) fn start(scope: &'scope std::thread::Scope<'scope, '_>) -> Self {
         let (windows, queue) = bounded(QUEUE_WINDOWS);
         Self { windows, thread: scope.spawn(move || digest(&queue)) }
     }
 
-    pub(super) fn update(&self, window: &Window) -> Result<(), Error> {
+    pub(crate) fn update(&self, window: &Window) -> Result<(), Error> {
         self.windows.send(window.clone()).map_err(|_| Error::ThreadLost { task: "computes SHA-256" })
     }
 
-    pub(super) fn finish(self) -> Result<[u8; 32], Error> {
+    pub(crate) fn finish(self) -> Result<[u8; 32], Error> {
         drop(self.windows);
         self.thread.join().map_err(|_| Error::ThreadLost { task: "computes SHA-256" })
     }
