@@ -36,7 +36,6 @@ mod place;
 
 // In and out.
 mod digest_lane;
-mod early_sync;
 pub mod extract;
 pub mod ingest;
 pub mod prepare;

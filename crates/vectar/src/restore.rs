@@ -6,7 +6,6 @@ use std::{
     fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use tempfile::{NamedTempFile, TempPath};
@@ -15,7 +14,6 @@ use vectar_tar::CatalogueRow;
 
 use crate::{
     content::Content,
-    early_sync::EarlySync,
     engine::Engine,
     error::Error,
     observer::{CancelToken, Observer},
@@ -214,9 +212,8 @@ impl<'p> SnapshotFile<'p> {
 /// Its name is random and does not depend on the target's: nobody can lay a link there beforehand, and it is never too long.
 #[derive(Debug)]
 pub(crate) struct TemporaryFile {
-    file: Arc<File>,
+    file: File,
     path: TempPath,
-    early_sync: EarlySync,
 }
 
 impl TemporaryFile {
@@ -234,12 +231,11 @@ impl TemporaryFile {
             .tempfile_in(directory)
             .map(NamedTempFile::into_parts)
             .map_err(target_failed("create a file in", directory))?;
-        Ok(Self { file: Arc::new(file), path, early_sync: EarlySync::default() })
+        Ok(Self { file, path })
     }
 
-    pub(crate) fn publish(mut self, target: &Path, force: bool) -> Result<(), Error> {
-        let synced = self.early_sync.finish().and_then(|()| self.file.sync_all());
-        synced.map_err(target_failed("make durable", &self.path))?;
+    pub(crate) fn publish(self, target: &Path, force: bool) -> Result<(), Error> {
+        self.file.sync_all().map_err(target_failed("make durable", &self.path))?;
         check_free(target, force)?;
         // What is left under the temporary name goes away with `self`.
         give_name(&self.path, target, force)
@@ -248,9 +244,7 @@ impl TemporaryFile {
 
 impl Target for TemporaryFile {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        (&*self.file).write_all(bytes).map_err(target_failed("write", &self.path))?;
-        self.early_sync.written(&self.file, bytes.len());
-        Ok(())
+        self.file.write_all(bytes).map_err(target_failed("write", &self.path))
     }
 
     /// Beside the file: there is room for the snapshot there.
