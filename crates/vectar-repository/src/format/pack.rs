@@ -28,7 +28,7 @@ pub const PACK_BYTES_MAX: u64 = u32::MAX as u64;
 
 const FOOTER_HEAD_BYTES: usize = 16;
 const FOOTER_ENTRY_BYTES: usize = 48;
-const FOOTER_BODY_BYTES: usize = 72;
+pub(crate) const FOOTER_BODY_BYTES: usize = 72;
 
 const PACK_MAGIC: &[u8; 8] = b"VCTRPACK";
 pub(crate) const RECORD_MAGIC: &[u8; 4] = b"VREC";
