@@ -24,9 +24,8 @@ use crate::{
 /// The name this program signs objects with.
 pub const TOOL: &str = concat!("vectar ", env!("CARGO_PKG_VERSION"));
 
-/// Footers of packs that a running ingest adds to the index at once, in bytes: of some 80,000 chunks, which come from 2 GiB or more. A smaller
-/// batch meets as many pages of the table and gains as little memory.
-const INDEX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Footers of packs that a running ingest adds to the index at once, in bytes: of some 20,000 chunks, which come from 500 MiB or more.
+const INDEX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// Largest `config` that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
@@ -266,8 +265,8 @@ impl IndexedRepository {
         &self.index
     }
 
-    /// After how many bytes of footers an ingest adds its packs to the index while it runs, instead of 4 MiB. What it keeps of new
-    /// chunks in memory is some five times as much.
+    /// After how many bytes of footers an ingest adds its packs to the index while it runs, instead of 1 MiB. What it keeps
+    /// of new chunks in memory is some eight times as much.
     #[must_use]
     pub fn with_index_batch(self, footer_bytes: usize) -> Self {
         Self { index_batch_bytes: footer_bytes, ..self }

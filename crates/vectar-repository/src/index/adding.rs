@@ -98,7 +98,8 @@ impl<'i> Adding<'i> {
         self.bodies.sort_unstable_by_key(|(body, number)| (*body.digest.as_bytes(), *number));
         {
             let action = index_error("adding a body");
-            let mut bodies = self.transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
+            let mut bodies =
+                self.transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
             for (body, number) in &self.bodies {
                 bodies.insert(body.digest.as_bytes(), &tables::encode_body(body, *number)).map_err(&action)?;
             }
@@ -108,6 +109,7 @@ impl<'i> Adding<'i> {
         self.transaction.commit().map_err(index_error("adding packs"))?;
         self.index.tables_changed();
         self.index.known_mut().extend(self.added);
+        self.index.renew_filter();
         Ok(())
     }
 
@@ -117,7 +119,12 @@ impl<'i> Adding<'i> {
         let action = index_error("adding a pack");
         let mut chunks = self.transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
         records.sort_unstable_by_key(|(id, value)| (*id, value.pack_number));
+        // Before anybody can find them: the filter may know of more than there is, and never of less.
+        let filter = self.index.memory.filter();
         for (id, value) in records {
+            if let Some(filter) = &filter {
+                filter.insert(&id);
+            }
             let other = chunks.get(&id).map_err(&action)?.map(|value| ChunkValue::decode(value.value()));
             if other.is_some_and(|other| self.is_kept(&other, are_sound)) {
                 continue;

@@ -66,6 +66,7 @@ impl ChunkIndex {
         if !gone.is_empty() || (!unsound.is_empty() && meta(&self.database, tables::MARKS_SEEN)? != Some(marks)) {
             resettle(&self.database, &gone, &unsound, marks)?;
             self.tables_changed();
+            self.memory.clear();
         }
         let kept = known.into_iter().filter(|(id, _)| !gone.contains_key(id));
         *self.known_mut() = KnownPacks::new(kept.map(|(id, (number, _))| (number, id)).collect(), marked);

@@ -4,8 +4,8 @@
 //! then; it never says "nowhere" of one that is in a table, because ids are put into it before the transaction that adds them commits, and
 //! what leaves the tables stays in it. Were it wrong all the same, a chunk would be stored twice and nothing lost.
 //!
-//! It is not stored. Building it reads the footers one after the other, some 30 ns for each chunk where a look-up takes microseconds, so
-//! it is built when as many look-ups have found nothing as make it worth that; opening costs nothing, and nothing can be out of date.
+//! It is not stored. Building it reads the footers one after the other, some 100 ns for each chunk where a look-up takes microseconds,
+//! so it is built when as many look-ups have found nothing as make it worth that; opening costs nothing, and nothing can be out of date.
 
 use fastbloom::AtomicBloomFilter;
 
@@ -51,7 +51,8 @@ impl IdFilter {
         if bits < room.saturating_mul(BITS_PER_ID_MIN) {
             return None;
         }
-        let bits = AtomicBloomFilter::with_num_bits(usize::try_from(bits).ok()?).expected_items(usize::try_from(room).ok()?);
+        let bits =
+            AtomicBloomFilter::with_num_bits(usize::try_from(bits).ok()?).expected_items(usize::try_from(room).ok()?);
         Some(Self { bits, room, ids: AtomicU64::new(0) })
     }
 

@@ -8,6 +8,9 @@
 
 mod adding;
 mod catch_up;
+mod filter;
+mod memory;
+mod neighbours;
 mod place;
 mod reader;
 mod tables;
@@ -23,6 +26,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 pub(crate) use adding::Flush;
 pub use catch_up::{CatchUpStats, read_footer};
 pub(crate) use catch_up::{Present, list_packs, list_present};
+pub use memory::IndexMemory;
 pub use place::{INDEX_SLOTS, IndexPlace, remove_files};
 pub use reader::IndexReader;
 
@@ -33,6 +37,7 @@ use crate::{
         pack::{FooterEntry, PackFooter, RecordKind},
     },
 };
+use memory::Memory;
 use reader::Tables;
 use tables::{PackValue, index_error};
 
@@ -91,6 +96,7 @@ pub struct ChunkIndex {
     packs: RwLock<KnownPacks>,
     /// The tables as they were committed last; `None` until somebody looks.
     tables: RwLock<Option<Arc<Tables>>>,
+    memory: Memory,
     /// Held while packs are added or dropped: what is known must follow what the tables hold.
     turn: Mutex<()>,
 }
@@ -129,7 +135,9 @@ impl ChunkIndex {
     /// [`RepositoryError::Index`] only when not even an index in memory can be made.
     pub fn open(directory: Option<&Path>, repository: RepositoryId) -> Result<Self, RepositoryError> {
         let (database, place) = place::open(directory, repository)?;
-        Ok(Self { database, place, packs: RwLock::default(), tables: RwLock::default(), turn: Mutex::default() })
+        let memory = Memory::new(IndexMemory::default());
+        let (packs, tables, turn) = (RwLock::default(), RwLock::default(), Mutex::default());
+        Ok(Self { database, place, packs, tables, memory, turn })
     }
 
     /// Where the index lies.

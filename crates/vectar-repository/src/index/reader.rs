@@ -21,7 +21,8 @@ use crate::{
 
 /// The tables that are asked again and again, as they were when they were opened.
 pub(super) struct Tables {
-    chunks: ReadOnlyTable<&'static [u8; 32], &'static [u8; ChunkValue::BYTES]>,
+    pub(super) packs: ReadOnlyTable<&'static [u8; 32], &'static [u8]>,
+    pub(super) chunks: ReadOnlyTable<&'static [u8; 32], &'static [u8; ChunkValue::BYTES]>,
     bodies: ReadOnlyTable<&'static [u8; 32], &'static [u8; BODY_VALUE_BYTES]>,
 }
 
@@ -60,7 +61,7 @@ impl ChunkIndex {
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn tables(&self) -> Result<Arc<Tables>, RepositoryError> {
+    pub(super) fn tables(&self) -> Result<Arc<Tables>, RepositoryError> {
         if let Some(tables) = &*self.tables.read().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Arc::clone(tables));
         }
@@ -69,9 +70,10 @@ impl ChunkIndex {
             return Ok(Arc::clone(tables));
         }
         let transaction = self.database.begin_read().map_err(index_error("opening a view"))?;
+        let packs = transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
         let chunks = transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
         let bodies = transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
-        Ok(Arc::clone(place.insert(Arc::new(Tables { chunks, bodies }))))
+        Ok(Arc::clone(place.insert(Arc::new(Tables { packs, chunks, bodies }))))
     }
 }
 
@@ -89,20 +91,41 @@ impl IndexReader<'_> {
     /// # Errors
     /// [`RepositoryError::Index`].
     pub fn locate(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
-        let tables = self.index.tables()?;
-        let found = tables.chunks.get(id).map_err(index_error("looking up a chunk"))?;
-        let found = found.map(|value| ChunkValue::decode(value.value()));
-        let found = found.filter(|value| value.pack_number < self.next_number);
-        Ok(found.and_then(|value| value.location(&self.index.known())))
+        if self.index.memory.lacks(id) {
+            return Ok(None);
+        }
+        let found = self.index.ask_table(&*self.index.tables()?, id)?;
+        Ok(found.and_then(|value| self.place_of(&value)))
     }
 
-    /// As [`locate`](Self::locate), but only in a pack that a new backup may rely on: neither condemned nor quarantined.
+    /// As [`locate`](Self::locate), but only in a pack that a new backup may rely on: neither condemned nor quarantined. Where several are,
+    /// it may be any of them.
     ///
     /// # Errors
     /// [`RepositoryError::Index`].
     pub fn locate_sound(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
-        let found = self.locate(id)?;
-        Ok(found.filter(|location| self.is_sound(&location.pack)))
+        if self.index.memory.lacks(id) {
+            return Ok(None);
+        }
+        let beside = self.index.memory.neighbour(id).and_then(|value| self.sound_place_of(&value));
+        if beside.is_some() {
+            return Ok(beside);
+        }
+        let tables = self.index.tables()?;
+        let Some(value) = self.index.ask_table(&tables, id)? else { return Ok(None) };
+        let found = self.sound_place_of(&value);
+        if let Some(location) = &found {
+            self.index.load_neighbours(&tables, value.pack_number, &location.pack);
+        }
+        Ok(found)
+    }
+
+    fn place_of(&self, value: &ChunkValue) -> Option<ChunkLocation> {
+        (value.pack_number < self.next_number).then(|| value.location(&self.index.known()))?
+    }
+
+    fn sound_place_of(&self, value: &ChunkValue) -> Option<ChunkLocation> {
+        self.place_of(value).filter(|location| self.is_sound(&location.pack))
     }
 
     /// Whether a new backup may rely on a pack: it is neither condemned nor quarantined.

@@ -64,6 +64,7 @@ impl<'a> PackValue<'a> {
 }
 
 /// Where a chunk lies, in 18 bytes.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ChunkValue {
     pub(super) pack_number: u32,
     kind: u8,

@@ -188,8 +188,7 @@ impl Ingest<'_> {
 
     /// The packs this ingest wrote and those it relies on, each once, sorted. What it found again in packs of its own is among both.
     fn needed_packs(&self, own: &[OwnPack]) -> Vec<PackId> {
-        let needed: BTreeSet<PackId> =
-            own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).collect();
+        let needed: BTreeSet<PackId> = own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).collect();
         needed.into_iter().collect()
     }
 

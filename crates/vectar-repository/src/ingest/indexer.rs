@@ -19,7 +19,8 @@
 //! - What workers and row sharing see does not change while an ingest runs: their views end with the packs that were known when it began
 //!   (`index/reader.rs`), so recipes and packs do not depend on when a batch was added. Only the ingest itself, which drops ids from
 //!   memory, looks into what came later, and so it finds whatever a view has found.
-//! - When adding fails, the ids stay in memory and the packs out of the index until the next catch-up.
+//! - When the index's file system has no room for more, the ids stay in memory and the packs out of the index until the next catch-up.
+//!   That is found out before a transaction begins, because one that fails takes the look-ups with it.
 
 use std::{
     sync::{Arc, mpsc},
@@ -29,6 +30,7 @@ use std::{
 use super::publisher::PublishedPack;
 use crate::{
     error::RepositoryError,
+    format::pack::FOOTER_ENTRY_BYTES,
     index::{ChunkIndex, Flush},
 };
 
@@ -57,6 +59,7 @@ impl PackIndexer {
                 match add(&index, &batch, Flush::Later) {
                     // An ingest that has ended drops nothing any more.
                     Ok(ids) => drop(done.send(ids)),
+                    // Once is enough: what follows stays in the ingest's memory.
                     Err(error) => return tracing::warn!(%error, "the index lacks new packs until it catches up"),
                 }
             }
@@ -100,11 +103,11 @@ impl Drop for PackIndexer {
 ///
 /// # Errors
 /// The index failed; it lacks the packs until the next catch-up.
-pub(super) fn add(
-    index: &ChunkIndex,
-    packs: &[PublishedPack],
-    flush: Flush,
-) -> Result<Vec<[u8; 32]>, RepositoryError> {
+pub(super) fn add(index: &ChunkIndex, packs: &[PublishedPack], flush: Flush) -> Result<Vec<[u8; 32]>, RepositoryError> {
+    let records = packs.iter().map(|pack| pack.footer.len() / FOOTER_ENTRY_BYTES).sum();
+    if !index.place().has_room_for(records) {
+        return Err(RepositoryError::IndexFull);
+    }
     let footers: Vec<_> = packs.iter().map(PublishedPack::decoded_footer).collect();
     let rows = packs.iter().zip(&footers).map(|(pack, footer)| (pack.id, pack.len, footer, &pack.footer[..]));
     index.add_packs(rows, flush)?;

@@ -327,7 +327,10 @@ mod tests {
     use vectar_testkit::backend::MemoryBackend;
 
     use super::*;
-    use crate::{environment::SystemEnvironment, repository::{InitOptions, Repository}};
+    use crate::{
+        environment::SystemEnvironment,
+        repository::{InitOptions, Repository},
+    };
 
     /// Packs under construction, in the queue, being written, in the batch, being added, and added but not yet noticed.
     const PACKS_IN_MEMORY: usize = 7;
@@ -335,7 +338,8 @@ mod tests {
     #[test]
     fn an_ingest_remembers_only_what_the_index_does_not_know_yet() {
         let options = InitOptions { pack_bytes: 64 * 1024, reserve: false, ..InitOptions::default() };
-        let repository = Repository::init(Arc::new(MemoryBackend::new()), Arc::new(SystemEnvironment), &options).unwrap().0;
+        let repository =
+            Repository::init(Arc::new(MemoryBackend::new()), Arc::new(SystemEnvironment), &options).unwrap().0;
         let repository = repository.with_index(None).unwrap().0.with_index_batch(0);
         let (mut ingest, mut preparer) = (Ingest::begin(&repository, 1).unwrap(), Preparer::new(1).unwrap());
         let (chunk_bytes, chunks) = (2000, 4000_u64);

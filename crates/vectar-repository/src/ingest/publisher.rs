@@ -1,9 +1,6 @@
 //! Writes sealed packs on a thread of its own, so that the storage works while the next pack fills.
 
-use std::{
-    sync::mpsc,
-    thread::JoinHandle,
-};
+use std::{sync::mpsc, thread::JoinHandle};
 
 use vectar_backend::{Backend, PutOutcome};
 
