@@ -127,7 +127,8 @@ impl World {
     /// The repository cannot be opened.
     pub fn open_on(&mut self, backend: Arc<dyn Backend>) -> Result<IndexedRepository, RepositoryError> {
         self.seed = self.seed.wrapping_add(1);
-        Ok(Repository::open(backend, self.environment())?.with_index(None)?.0)
+        // Each pack of an ingest is in the index before the next is written.
+        Ok(Repository::open(backend, self.environment())?.with_index(None)?.0.with_index_batch(0))
     }
 }
 

@@ -21,7 +21,7 @@ const MIB: u64 = 1 << 20;
 /// What an ingest of 2 GiB may take.
 const BUDGET_BYTES: u64 = 512 * MIB;
 
-/// What it may add for each chunk that is new, until it ends: the id, its line of a footer, twice.
+/// What it may add for each chunk that is new: its place in the chunk index, which lies in memory here, and in the filter before it.
 const CHUNK_MEMORY_BYTES: u64 = 512;
 
 /// Chunks of 2 GiB, all new, at the 8 KiB at which most of a snapshot is cut.

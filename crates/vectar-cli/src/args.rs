@@ -76,7 +76,7 @@ pub(crate) struct GlobalArgs {
     /// Encode and decode on this many threads; as many as there are cores unless told otherwise
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), hide_short_help = true)]
     pub(crate) threads: Option<u16>,
-    /// Take no more memory than about this, at least 256MiB; 512MiB unless told otherwise
+    /// Take no more memory than about this, at least 320MiB; 512MiB unless told otherwise
     ///
     /// With less, fewer moved vectors are found again and more is read twice. Files that the system keeps in memory on its own do not count.
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_memory, hide_short_help = true)]

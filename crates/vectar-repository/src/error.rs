@@ -189,6 +189,9 @@ pub enum RepositoryError {
         #[source]
         source: Box<redb::Error>,
     },
+    /// The file system of the chunk index has no room for more packs. What is in it can be looked up as before.
+    #[error("the file system of the chunk index has no room for what would be added")]
+    IndexFull,
     /// A thread of ours died.
     #[error("the thread that {task} stopped without an answer")]
     ThreadLost {
@@ -255,7 +258,7 @@ impl RepositoryError {
             Self::PruneUnsafe { source, .. } => source.kind(),
             Self::Chunk(error) => kind_of_chunk(error),
             Self::LayoutWrong { .. } | Self::ThreadLost { .. } => ErrorKind::OurBug,
-            Self::Index { .. } => ErrorKind::StorageFailed,
+            Self::Index { .. } | Self::IndexFull => ErrorKind::StorageFailed,
         }
     }
 

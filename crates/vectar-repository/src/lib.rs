@@ -74,7 +74,7 @@ pub use environment::{Environment, SeededEnvironment, SystemEnvironment};
 pub use error::{DamageReason, ErrorKind, RepositoryError, error_chain};
 pub use forgetting::ForgottenList;
 pub use format::ids::{BackupId, PackId, RepositoryId};
-pub use index::{CatchUpStats, ChunkIndex, ChunkLocation, IndexPlace};
+pub use index::{CatchUpStats, ChunkIndex, ChunkLocation, IndexMemory, IndexPlace};
 pub use ingest::{Committed, Ingest, PreparedRecord, Preparer, RecordDraft, Stored};
 pub use proofs::Proven;
 pub use reader::{ChunkReader, ReadRun};

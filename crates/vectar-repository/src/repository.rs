@@ -24,6 +24,9 @@ use crate::{
 /// The name this program signs objects with.
 pub const TOOL: &str = concat!("vectar ", env!("CARGO_PKG_VERSION"));
 
+/// Footers of packs that a running ingest adds to the index at once, in bytes: of some 20,000 chunks, which come from 500 MiB or more.
+const INDEX_BATCH_BYTES: usize = 1024 * 1024;
+
 /// Largest `config` that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -180,7 +183,8 @@ impl Repository {
     pub fn with_index(&self, directory: Option<&Path>) -> Result<(IndexedRepository, CatchUpStats), RepositoryError> {
         let index = ChunkIndex::open(directory, self.id())?;
         let stats = index.catch_up(&*self.backend)?;
-        Ok((IndexedRepository { repository: self.clone(), index: Arc::new(index) }, stats))
+        let (repository, index) = (self.clone(), Arc::new(index));
+        Ok((IndexedRepository { repository, index, index_batch_bytes: INDEX_BATCH_BYTES }, stats))
     }
 
     /// The repository's random name.
@@ -251,6 +255,7 @@ impl Repository {
 pub struct IndexedRepository {
     repository: Repository,
     index: Arc<ChunkIndex>,
+    index_batch_bytes: usize,
 }
 
 impl IndexedRepository {
@@ -258,6 +263,21 @@ impl IndexedRepository {
     #[must_use]
     pub fn index(&self) -> &ChunkIndex {
         &self.index
+    }
+
+    /// After how many bytes of footers an ingest adds its packs to the index while it runs, instead of 1 MiB. What it keeps
+    /// of new chunks in memory is some eight times as much.
+    #[must_use]
+    pub fn with_index_batch(self, footer_bytes: usize) -> Self {
+        Self { index_batch_bytes: footer_bytes, ..self }
+    }
+
+    pub(crate) fn index_batch_bytes(&self) -> usize {
+        self.index_batch_bytes
+    }
+
+    pub(crate) fn shared_index(&self) -> Arc<ChunkIndex> {
+        Arc::clone(&self.index)
     }
 
     /// Lists packs and marks again and reads what is new.

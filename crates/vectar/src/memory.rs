@@ -1,11 +1,13 @@
 //! How the memory of one operation is shared out.
 
-/// What every operation takes, whatever it works on: windows of the source (48 MiB), a body being cut (34 MiB), four packs of 32 MiB, the page
-/// cache of the chunk index (32 MiB).
+use vectar_repository::index::IndexMemory;
+
+/// What every operation takes, whatever it works on: windows of the source (48 MiB), a body being cut (34 MiB), three packs of 32 MiB and a
+/// short one of metadata, of the chunk index its page cache (32 MiB), loaded footers (16 MiB) and packs that are not in it yet (8 MiB).
 const FIXED_BYTES: u64 = 240 * 1024 * 1024;
 
 /// Least budget that is taken.
-pub const MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
+pub const MEMORY_BYTES_MIN: u64 = 320 * 1024 * 1024;
 
 /// The budget unless another is given.
 pub const MEMORY_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
@@ -21,6 +23,12 @@ const HELD_BYTES_MAX: u64 = 96 * 1024 * 1024;
 
 /// Decoded chunks of earlier backups that are of use while rows are looked for, at most.
 const KEPT_BYTES_MAX: u64 = 160 * 1024 * 1024;
+
+/// The filter of the chunk index, at most: two bytes each for some 10^8 chunks.
+const INDEX_FILTER_BYTES_MAX: u64 = 192 * 1024 * 1024;
+
+/// Loaded footers of the chunk index.
+const INDEX_FOOTER_BYTES: usize = 16 * 1024 * 1024;
 
 /// A budget for anonymous memory. What grows with what is worked on gets its part of what the fixed part leaves; what does not fit is looked up
 /// or read again, or stored anew.
@@ -48,12 +56,17 @@ impl MemoryBudget {
 
     /// Bytes for the places of rows; while they are read they take twice as much.
     pub(crate) fn row_places(self) -> usize {
-        clamp(self.free / 4, u64::MAX)
+        clamp(self.free * 3 / 20, u64::MAX)
     }
 
     /// Bytes of decoded chunks that are kept while rows are looked for.
     pub(crate) fn kept_chunks(self) -> usize {
-        clamp(self.free * 3 / 8, KEPT_BYTES_MAX)
+        clamp(self.free * 9 / 20, KEPT_BYTES_MAX)
+    }
+
+    /// What the chunk index may keep for look-ups.
+    pub(crate) fn index(self) -> IndexMemory {
+        IndexMemory { filter_bytes: clamp(self.free / 5, INDEX_FILTER_BYTES_MAX), neighbour_bytes: INDEX_FOOTER_BYTES }
     }
 
     /// Bytes of decoded chunks that a restore holds for later.
@@ -77,9 +90,10 @@ mod tests {
                 let budget = MemoryBudget::new(bytes, threads);
                 let whole = bytes.max(MEMORY_BYTES_MIN);
                 let batches = budget.batches() as u64 * BATCH_BYTES;
-                let ingest = batches + 2 * budget.row_places() as u64 + budget.kept_chunks() as u64;
+                let filter = budget.index().filter_bytes as u64;
+                let ingest = batches + filter + 2 * budget.row_places() as u64 + budget.kept_chunks() as u64;
                 assert!(FIXED_BYTES + ingest <= whole, "{bytes} {threads} {budget:?}");
-                assert!(FIXED_BYTES + budget.held_chunks() as u64 <= whole);
+                assert!(FIXED_BYTES + filter + budget.held_chunks() as u64 <= whole);
                 assert!(budget.batches() >= 2);
             }
         }

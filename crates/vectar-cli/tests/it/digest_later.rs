@@ -72,7 +72,7 @@ fn threads_and_memory_have_bounds() {
         &["--memory", "100MiB", "ingest", "notes/00-base.snapshot"],
         expect![[r#"
         --- stderr
-        error: invalid value '100MiB' for '--memory <SIZE>': at least 256MiB are needed
+        error: invalid value '100MiB' for '--memory <SIZE>': at least 320MiB are needed
 
         For more information, try '--help'.
         --- exit 2
@@ -89,7 +89,7 @@ fn threads_and_memory_have_bounds() {
     "#]],
     );
     environment.check_masked(
-        &["--threads", "3", "--memory", "256MiB", "ingest", "notes/00-base.snapshot"],
+        &["--threads", "3", "--memory", "320MiB", "ingest", "notes/00-base.snapshot"],
         &[Sizes],
         expect![[r#"
             stored 00-base.snapshot as <bkup-1>: collection, <size>, <size> new

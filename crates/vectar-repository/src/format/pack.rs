@@ -27,8 +27,8 @@ pub const PACK_TRAILER_BYTES: u64 = 32;
 pub const PACK_BYTES_MAX: u64 = u32::MAX as u64;
 
 const FOOTER_HEAD_BYTES: usize = 16;
-const FOOTER_ENTRY_BYTES: usize = 48;
-const FOOTER_BODY_BYTES: usize = 72;
+pub(crate) const FOOTER_ENTRY_BYTES: usize = 48;
+pub(crate) const FOOTER_BODY_BYTES: usize = 72;
 
 const PACK_MAGIC: &[u8; 8] = b"VCTRPACK";
 pub(crate) const RECORD_MAGIC: &[u8; 4] = b"VREC";
@@ -353,6 +353,26 @@ impl PackFooter {
         fields.finish()?;
         Ok(footer)
     }
+}
+
+/// The ids in a footer's own bytes, without looking at anything else of it.
+///
+/// # Errors
+/// It is no footer, or has another length than it says.
+pub(crate) fn ids_in_footer(footer: &[u8]) -> Result<impl Iterator<Item = &[u8; 32]>, FormatError> {
+    let what = "pack footer";
+    let mut fields = Fields::new(what, footer);
+    if fields.take(8)? != FOOTER_MAGIC {
+        return Err(FormatError::Magic { what });
+    }
+    let (entry_count, body_count) = (u64::from(fields.u32()?), u64::from(fields.u32()?));
+    let entries_bytes = entry_count * FOOTER_ENTRY_BYTES as u64;
+    let (needed, found) = (entries_bytes + body_count * FOOTER_BODY_BYTES as u64, fields.remaining() as u64);
+    if needed != found {
+        return Err(FormatError::Truncated { what, offset: FOOTER_HEAD_BYTES as u64, needed, found });
+    }
+    let entries = fields.take(entries_bytes as usize)?.chunks_exact(FOOTER_ENTRY_BYTES);
+    Ok(entries.map(|entry| entry.first_chunk().expect("a line of a footer begins with an id")))
 }
 
 fn decode_entry(fields: &mut Fields<'_>) -> Result<FooterEntry, FormatError> {

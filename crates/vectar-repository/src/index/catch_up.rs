@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable};
 use vectar_backend::{Backend, BackendExt};
 
 use super::{
     ChunkIndex, KnownPacks,
+    adding::{Adding, Flush},
     tables::{self, ChunkValue, PackValue, index_error},
 };
 use crate::{
@@ -64,21 +65,22 @@ impl ChunkIndex {
         let marks = marks_digest(&marked);
         if !gone.is_empty() || (!unsound.is_empty() && meta(&self.database, tables::MARKS_SEEN)? != Some(marks)) {
             resettle(&self.database, &gone, &unsound, marks)?;
+            self.tables_changed();
+            self.memory.clear();
         }
         let kept = known.into_iter().filter(|(id, _)| !gone.contains_key(id));
-        let by_number = kept.map(|(id, (number, _))| (number, id)).collect();
-        *self.known_mut() = KnownPacks { by_number, unsound: marked };
+        *self.known_mut() = KnownPacks::new(kept.map(|(id, (number, _))| (number, id)).collect(), marked);
 
         let have = self.pack_ids();
         let mut lacking: Vec<(PackId, u64)> = listed.into_iter().filter(|(id, _)| !have.contains(id)).collect();
         lacking.sort_unstable();
         for batch in lacking.chunks(PACKS_PER_TRANSACTION) {
             let footers = fetch::all(batch, |(id, object_len)| read_footer(backend, id, *object_len));
-            let mut adding = Adding::begin(self)?;
+            let mut adding = Adding::begin(self, Flush::Now)?;
             for ((id, object_len), footer) in batch.iter().zip(footers) {
                 match footer {
                     Ok((footer, verbatim)) => {
-                        adding.add(*id, *object_len, &footer, &verbatim)?;
+                        adding.add((*id, *object_len), &footer, &verbatim)?;
                         stats.added += 1;
                     }
                     // Pruned between the listing and now.
@@ -250,80 +252,9 @@ fn resettle(
                 }
             }
             for body in &footer.bodies {
-                bodies.insert(body.digest.as_bytes(), &tables::encode_body(&body.node, body.len)).map_err(&action)?;
+                bodies.insert(body.digest.as_bytes(), &tables::encode_body(body, pack)).map_err(&action)?;
             }
         }
     }
     transaction.commit().map_err(index_error("dropping packs"))
-}
-
-/// A transaction that adds packs; they become known when it commits.
-pub(super) struct Adding<'i> {
-    index: &'i ChunkIndex,
-    transaction: WriteTransaction,
-    /// Numbers from here on were given out by this transaction.
-    first_number: u32,
-    next_number: u32,
-    added: Vec<(u32, PackId)>,
-}
-
-impl<'i> Adding<'i> {
-    pub(super) fn begin(index: &'i ChunkIndex) -> Result<Self, RepositoryError> {
-        let transaction = index.database.begin_write().map_err(index_error("beginning to add packs"))?;
-        let next_number = {
-            let meta = transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
-            let next = meta.get("next-pack").map_err(index_error("reading the meta table"))?;
-            next.map_or(0, |value| value.value()) as u32
-        };
-        Ok(Self { index, transaction, first_number: next_number, next_number, added: Vec::new() })
-    }
-
-    pub(super) fn add(
-        &mut self,
-        id: PackId,
-        object_len: u64,
-        footer: &PackFooter,
-        verbatim: &[u8],
-    ) -> Result<(), RepositoryError> {
-        let action = index_error("adding a pack");
-        let mut packs = self.transaction.open_table(tables::PACKS).map_err(index_error("opening the pack table"))?;
-        let mut chunks = self.transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
-        let mut bodies = self.transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
-        let known = self.index.known();
-        let row =
-            packs.get(id.as_bytes()).map_err(&action)?.and_then(|row| Some(PackValue::decode(row.value())?.number));
-        if row.is_some_and(|number| known.by_number.contains_key(&number)) {
-            return Ok(());
-        }
-        let number = self.next_number;
-        self.next_number += 1;
-        let value = PackValue { number, object_len, footer: verbatim }.encode();
-        packs.insert(id.as_bytes(), value.as_slice()).map_err(&action)?;
-        let unsound = known.unsound.contains(&id);
-        for entry in &footer.entries {
-            // Of two copies the one that can be relied on is kept in sight.
-            let other = chunks.get(&entry.head.id).map_err(&action)?.map(|value| ChunkValue::decode(value.value()));
-            let is_there =
-                |other: ChunkValue| other.pack_number >= self.first_number || other.location(&known).is_some();
-            if unsound && other.is_some_and(is_there) {
-                continue;
-            }
-            chunks.insert(&entry.head.id, &ChunkValue::new(number, entry).encode()).map_err(&action)?;
-        }
-        for body in &footer.bodies {
-            bodies.insert(body.digest.as_bytes(), &tables::encode_body(&body.node, body.len)).map_err(&action)?;
-        }
-        self.added.push((number, id));
-        Ok(())
-    }
-
-    pub(super) fn commit(self) -> Result<(), RepositoryError> {
-        {
-            let mut meta = self.transaction.open_table(tables::META).map_err(index_error("opening the meta table"))?;
-            meta.insert("next-pack", u64::from(self.next_number)).map_err(index_error("writing the meta table"))?;
-        }
-        self.transaction.commit().map_err(index_error("adding packs"))?;
-        self.index.known_mut().by_number.extend(self.added);
-        Ok(())
-    }
 }

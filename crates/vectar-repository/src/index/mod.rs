@@ -6,31 +6,40 @@
 //! - It holds footers verbatim, so packs can go and come without reading the others again.
 //! - Several processes on one machine each take the first free of [`INDEX_SLOTS`] files, and memory when none is free.
 
+mod adding;
 mod catch_up;
+mod filter;
+mod memory;
+mod neighbours;
 mod place;
+mod reader;
 mod tables;
 
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
-use vectar_chunk::{BodyDigest, NodeId};
 
+pub(crate) use adding::Flush;
 pub use catch_up::{CatchUpStats, read_footer};
 pub(crate) use catch_up::{Present, list_packs, list_present};
+pub use memory::IndexMemory;
 pub use place::{INDEX_SLOTS, IndexPlace, remove_files};
+pub use reader::IndexReader;
 
 use crate::{
     error::RepositoryError,
     format::{
         ids::{PackId, RepositoryId},
-        pack::{BodyEntry, FooterEntry, PackFooter, RecordKind},
+        pack::{FooterEntry, PackFooter, RecordKind},
     },
 };
-use tables::{ChunkValue, PackValue, index_error};
+use memory::Memory;
+use reader::Tables;
+use tables::{PackValue, index_error};
 
 /// Records in one pack closer than this are read in one request: reading the gap is cheaper than asking twice. A network share answers in
 /// about the time in which it delivers so much; rows that moved lie in chunks with gaps all over, and longer ones would double what is read.
@@ -85,6 +94,9 @@ pub struct ChunkIndex {
     database: Database,
     place: IndexPlace,
     packs: RwLock<KnownPacks>,
+    /// The tables as they were committed last; `None` until somebody looks.
+    tables: RwLock<Option<Arc<Tables>>>,
+    memory: Memory,
     /// Held while packs are added or dropped: what is known must follow what the tables hold.
     turn: Mutex<()>,
 }
@@ -93,8 +105,24 @@ pub struct ChunkIndex {
 #[derive(Debug, Default)]
 struct KnownPacks {
     by_number: HashMap<u32, PackId>,
+    /// One more than the highest number so far.
+    next_number: u32,
     /// Condemned or quarantined: still read from, no longer relied on by new backups.
     unsound: HashSet<PackId>,
+}
+
+impl KnownPacks {
+    fn new(by_number: HashMap<u32, PackId>, unsound: HashSet<PackId>) -> Self {
+        let next_number = by_number.keys().max().map_or(0, |number| number + 1);
+        Self { by_number, next_number, unsound }
+    }
+
+    fn extend(&mut self, added: Vec<(u32, PackId)>) {
+        for (number, pack) in added {
+            self.next_number = self.next_number.max(number + 1);
+            self.by_number.insert(number, pack);
+        }
+    }
 }
 
 impl ChunkIndex {
@@ -107,7 +135,9 @@ impl ChunkIndex {
     /// [`RepositoryError::Index`] only when not even an index in memory can be made.
     pub fn open(directory: Option<&Path>, repository: RepositoryId) -> Result<Self, RepositoryError> {
         let (database, place) = place::open(directory, repository)?;
-        Ok(Self { database, place, packs: RwLock::default(), turn: Mutex::default() })
+        let memory = Memory::new(IndexMemory::default());
+        let (packs, tables, turn) = (RwLock::default(), RwLock::default(), Mutex::default());
+        Ok(Self { database, place, packs, tables, memory, turn })
     }
 
     /// Where the index lies.
@@ -116,37 +146,19 @@ impl ChunkIndex {
         &self.place
     }
 
-    /// Finds a chunk, node or row directory by its id.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Index`].
-    pub fn locate(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
-        self.reader()?.locate(id)
-    }
-
-    /// Takes a consistent view for many look-ups.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Index`].
-    pub fn reader(&self) -> Result<IndexReader<'_>, RepositoryError> {
-        let transaction = self.database.begin_read().map_err(index_error("opening a view"))?;
-        let chunks = transaction.open_table(tables::CHUNKS).map_err(index_error("opening the chunk table"))?;
-        let bodies = transaction.open_table(tables::BODIES).map_err(index_error("opening the body table"))?;
-        Ok(IndexReader { index: self, chunks, bodies })
-    }
-
-    /// Adds packs that this process has just made durable, in one transaction.
+    /// Adds packs that lie under their names, in one transaction: their names and lengths, their footers decoded and verbatim.
     ///
     /// # Errors
     /// [`RepositoryError::Index`]; the index then lacks them until the next catch-up.
-    pub fn add_packs<'a>(
+    pub(crate) fn add_packs<'a>(
         &self,
         packs: impl IntoIterator<Item = (PackId, u64, &'a PackFooter, &'a [u8])>,
+        flush: Flush,
     ) -> Result<(), RepositoryError> {
         let _turn = self.take_turn();
-        let mut adding = catch_up::Adding::begin(self)?;
+        let mut adding = adding::Adding::begin(self, flush)?;
         for (id, object_len, footer, verbatim) in packs {
-            adding.add(id, object_len, footer, verbatim)?;
+            adding.add((id, object_len), footer, verbatim)?;
         }
         adding.commit()
     }
@@ -259,70 +271,4 @@ pub struct IndexCounts {
     pub records: u64,
     /// Body digests.
     pub bodies: u64,
-}
-
-/// A consistent view of the index.
-pub struct IndexReader<'i> {
-    index: &'i ChunkIndex,
-    chunks: redb::ReadOnlyTable<&'static [u8; 32], &'static [u8; ChunkValue::BYTES]>,
-    bodies: redb::ReadOnlyTable<&'static [u8; 32], &'static [u8; tables::BODY_VALUE_BYTES]>,
-}
-
-impl IndexReader<'_> {
-    /// Finds a chunk, node or row directory in a pack that is there.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Index`].
-    pub fn locate(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
-        let found = self.chunks.get(id).map_err(index_error("looking up a chunk"))?;
-        Ok(found.and_then(|value| ChunkValue::decode(value.value()).location(&self.index.known())))
-    }
-
-    /// As [`locate`](Self::locate), but only in a pack that a new backup may rely on: neither condemned nor quarantined.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Index`].
-    pub fn locate_sound(&self, id: &[u8; 32]) -> Result<Option<ChunkLocation>, RepositoryError> {
-        let found = self.locate(id)?;
-        Ok(found.filter(|location| !self.index.known().unsound.contains(&location.pack)))
-    }
-
-    /// Whether a new backup may rely on a pack: it is neither condemned nor quarantined.
-    pub(crate) fn is_sound(&self, pack: &PackId) -> bool {
-        !self.index.known().unsound.contains(pack)
-    }
-
-    /// Finds the node that rebuilds a body with this digest. Whoever uses it first resolves everything behind it.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Index`].
-    pub fn body(&self, digest: &BodyDigest) -> Result<Option<(NodeId, u64)>, RepositoryError> {
-        let found = self.bodies.get(digest.as_bytes()).map_err(index_error("looking up a body"))?;
-        Ok(found.map(|value| tables::decode_body(value.value())))
-    }
-}
-
-impl IndexReader<'_> {
-    /// Hands over every body whose node is known to the caller.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Index`].
-    pub fn bodies_of(&self, is_wanted: impl Fn(&NodeId) -> bool) -> Result<Vec<BodyEntry>, RepositoryError> {
-        let action = index_error("reading the body table");
-        let mut bodies = Vec::new();
-        for row in self.bodies.iter().map_err(&action)? {
-            let (key, value) = row.map_err(&action)?;
-            let (node, len) = tables::decode_body(value.value());
-            if is_wanted(&node) {
-                bodies.push(BodyEntry { digest: BodyDigest::from_bytes(*key.value()), node, len });
-            }
-        }
-        Ok(bodies)
-    }
-}
-
-impl std::fmt::Debug for IndexReader<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IndexReader").field("place", &self.index.place).finish_non_exhaustive()
-    }
 }

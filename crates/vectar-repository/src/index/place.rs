@@ -13,6 +13,13 @@ pub const INDEX_SLOTS: usize = 4;
 /// redb's own page cache, in bytes. It is part of the memory budget of every command that opens the index.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
+/// What is left of a file system before an ingest stops adding packs to an index on it, in bytes.
+const ROOM_KEPT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What a transaction writes for one record at most, in bytes: a page of the table, and its share of the pages above and of redb's own
+/// lists, while the page it replaces cannot be used again before the next transaction but one.
+const RECORD_ROOM_BYTES: u64 = 3 * 4096;
+
 /// Where an index lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IndexPlace {
@@ -20,6 +27,19 @@ pub enum IndexPlace {
     File(PathBuf),
     /// Memory: no directory was given, it cannot be written, or all slots are taken.
     Memory,
+}
+
+impl IndexPlace {
+    /// Whether the file system has room for a transaction that adds `records`. Where a transaction fails for want of room redb answers nothing
+    /// more, also of what it has; so it is asked first where the index can be done without.
+    pub(crate) fn has_room_for(&self, records: usize) -> bool {
+        let Self::File(path) = self else { return true };
+        let (Ok(system), Ok(file)) = (rustix::fs::statvfs(path), rustix::fs::stat(path)) else { return true };
+        // However many records there are, each page of the file is replaced once.
+        let file_bytes = u64::try_from(file.st_blocks).unwrap_or(0).saturating_mul(512);
+        let wanted = (records as u64).saturating_mul(RECORD_ROOM_BYTES).min(file_bytes.saturating_mul(2));
+        system.f_bavail.saturating_mul(system.f_frsize) >= wanted.saturating_add(ROOM_KEPT_BYTES)
+    }
 }
 
 pub(super) fn open(

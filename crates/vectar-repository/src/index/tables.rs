@@ -8,12 +8,12 @@ use crate::{
     error::RepositoryError,
     format::{
         ids::PackId,
-        pack::{FooterEntry, PackFooter, RecordKind},
+        pack::{BodyEntry, FooterEntry, PackFooter, RecordKind},
     },
 };
 
 /// Raised whenever the tables change; another number in the file makes it start empty.
-pub(super) const INDEX_VERSION: u64 = 1;
+pub(super) const INDEX_VERSION: u64 = 2;
 
 /// Name in [`META`] of the digest of the marks that the chunk table was last settled by.
 pub(super) const MARKS_SEEN: &str = "marks-seen";
@@ -24,10 +24,10 @@ pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::ne
 pub(super) const PACKS: TableDefinition<'static, &[u8; 32], &[u8]> = TableDefinition::new("packs");
 /// Id → [`ChunkValue`]. The ids of different kinds never meet: they are keyed hashes in different domains.
 pub(super) const CHUNKS: TableDefinition<'static, &[u8; 32], &[u8; ChunkValue::BYTES]> = TableDefinition::new("chunks");
-/// Body digest → node id and length.
+/// Body digest → node id, length, number of the pack.
 pub(super) const BODIES: TableDefinition<'static, &[u8; 32], &[u8; BODY_VALUE_BYTES]> = TableDefinition::new("bodies");
 
-pub(super) const BODY_VALUE_BYTES: usize = 40;
+pub(super) const BODY_VALUE_BYTES: usize = 44;
 
 /// Turns any redb error into ours, with what was being done.
 pub(super) fn index_error<E: Into<redb::Error>>(action: &'static str) -> impl Fn(E) -> RepositoryError {
@@ -64,6 +64,7 @@ impl<'a> PackValue<'a> {
 }
 
 /// Where a chunk lies, in 18 bytes.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ChunkValue {
     pub(super) pack_number: u32,
     kind: u8,
@@ -117,17 +118,20 @@ impl ChunkValue {
     }
 }
 
-pub(super) fn encode_body(node: &NodeId, len: u64) -> [u8; BODY_VALUE_BYTES] {
+pub(super) fn encode_body(body: &BodyEntry, pack_number: u32) -> [u8; BODY_VALUE_BYTES] {
     let mut out = [0; BODY_VALUE_BYTES];
-    out[..32].copy_from_slice(node.as_bytes());
-    out[32..].copy_from_slice(&len.to_le_bytes());
+    out[..32].copy_from_slice(body.node.as_bytes());
+    out[32..40].copy_from_slice(&body.len.to_le_bytes());
+    out[40..].copy_from_slice(&pack_number.to_le_bytes());
     out
 }
 
-pub(super) fn decode_body(bytes: &[u8; BODY_VALUE_BYTES]) -> (NodeId, u64) {
-    let (node, len) = bytes.split_at(32);
-    let node = NodeId::from_bytes(node.try_into().expect("split at 32"));
-    (node, u64::from_le_bytes(len.try_into().expect("8 bytes are left of 40")))
+/// Node, length, and the number of the pack whose footer said so.
+pub(super) fn decode_body(bytes: &[u8; BODY_VALUE_BYTES]) -> (NodeId, u64, u32) {
+    let (node, rest) = bytes.split_first_chunk().expect("a body's value is longer than an id");
+    let (len, number) = rest.split_first_chunk().expect("a length lies behind the id");
+    let number = number.first_chunk().expect("a number lies behind the length");
+    (NodeId::from_bytes(*node), u64::from_le_bytes(*len), u32::from_le_bytes(*number))
 }
 
 pub(super) fn pack_id(key: &[u8; 32]) -> PackId {

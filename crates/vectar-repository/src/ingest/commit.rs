@@ -1,11 +1,14 @@
 //! The last steps of an ingest, in the one order that can lose nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 
 use vectar_backend::ObjectKey;
 use vectar_chunk::NodeId;
 
-use super::{Ingest, PackPublisher, publisher::PublishedPack};
+use super::{
+    Ingest, PackPublisher, indexer,
+    publisher::{OwnPack, PublishedPack},
+};
 use crate::{
     error::{ErrorKind, RepositoryError},
     format::{
@@ -16,7 +19,7 @@ use crate::{
         pack::RecordKind,
         record::{BackupRecord, RECORD_BYTES_MAX, Space, Subject},
     },
-    index::{Present, list_packs, list_present},
+    index::{Flush, Present, list_packs, list_present},
     reader::ChunkReader,
     repository::TOOL,
 };
@@ -129,7 +132,7 @@ impl Ingest<'_> {
 
     /// Brings everything into packs that a record may rely on: written, durable, announced, and seen present and unmarked after the
     /// announcement. Returns the packs this ingest wrote.
-    fn settle(&mut self, id: BackupId, seq: u32, root: NodeId) -> Result<Vec<PublishedPack>, RepositoryError> {
+    fn settle(&mut self, id: BackupId, seq: u32, root: NodeId) -> Result<Vec<OwnPack>, RepositoryError> {
         let mut own = self.publish_packs()?;
         let pending_key = keys::pending(&id);
         self.announced.push(pending_key.clone());
@@ -146,20 +149,22 @@ impl Ingest<'_> {
     }
 
     /// Seals what is left, waits for the writer thread, makes everything durable and known to the index.
-    pub(super) fn publish_packs(&mut self) -> Result<Vec<PublishedPack>, RepositoryError> {
+    pub(super) fn publish_packs(&mut self) -> Result<Vec<OwnPack>, RepositoryError> {
         self.seal_all()?;
         let publisher = self.publisher.as_mut().ok_or(RepositoryError::ThreadLost { task: "writes packs" })?;
-        let own = publisher.finish()?;
-        self.make_durable(&own)?;
-        self.index_packs(&own);
-        Ok(own)
+        let published = publisher.finish()?;
+        self.make_durable(&published.own)?;
+        if !published.own.is_empty() {
+            self.index_packs(&published.unindexed);
+        }
+        Ok(published.own)
     }
 
     /// One barrier over all packs the backup relies on. A pack that went away meanwhile is left out here; the fresh listing to come
     /// finds it missing.
-    fn make_durable(&self, own: &[PublishedPack]) -> Result<(), RepositoryError> {
+    fn make_durable(&self, own: &[OwnPack]) -> Result<(), RepositoryError> {
         let backend = &*self.repository.backend;
-        let mut packs: Vec<PackId> = own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).collect();
+        let mut packs = self.needed_packs(own);
         loop {
             let keys: Vec<ObjectKey> = packs.iter().map(keys::pack).collect();
             let Err(error) = backend.sync(&keys) else { return Ok(()) };
@@ -175,21 +180,26 @@ impl Ingest<'_> {
         }
     }
 
+    /// Adds the packs that came after the last batch. With them everything that was added before is flushed.
     fn index_packs(&self, packs: &[PublishedPack]) {
-        let rows = packs.iter().map(|pack| (pack.id, pack.len, &pack.footer, &pack.footer_verbatim[..]));
-        if let Err(error) = self.repository.index().add_packs(rows) {
+        if let Err(error) = indexer::add(self.repository.index(), packs, Flush::Now) {
             tracing::warn!(%error, "the index lacks the new packs until it catches up");
         }
+    }
+
+    /// The packs this ingest wrote and those it relies on, each once, sorted. What it found again in packs of its own is among both.
+    fn needed_packs(&self, own: &[OwnPack]) -> Vec<PackId> {
+        let needed: BTreeSet<PackId> = own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).collect();
+        needed.into_iter().collect()
     }
 
     fn publish_pending(
         &self,
         key: &ObjectKey,
         (id, seq): (BackupId, u32),
-        own: &[PublishedPack],
+        own: &[OwnPack],
     ) -> Result<(), RepositoryError> {
-        let mut packs: Vec<PackId> = own.iter().map(|pack| pack.id).chain(self.relied_on.iter().copied()).collect();
-        packs.sort_unstable();
+        let packs = self.needed_packs(own);
         let at = self.repository.environment.now();
         let pending = Pending { id, seq, nonce: self.nonce, at, packs };
         let bytes = frame::encode(FrameKind::Pending, &pending);
@@ -200,11 +210,14 @@ impl Ingest<'_> {
 
     /// Lists marks and packs afresh, after the pending object became visible; returns the needed packs that are marked, gone, or of
     /// another length than the one whose footer is known.
-    fn unsound_of(&self, own: &[PublishedPack]) -> Result<HashSet<PackId>, RepositoryError> {
+    fn unsound_of(&self, own: &[OwnPack]) -> Result<HashSet<PackId>, RepositoryError> {
         let Present { packs, marked } = list_present(&*self.repository.backend)?;
-        let mut needed: Vec<(PackId, Option<u64>)> = own.iter().map(|pack| (pack.id, Some(pack.len))).collect();
+        let mut needed: HashMap<PackId, Option<u64>> = own.iter().map(|pack| (pack.id, Some(pack.len))).collect();
         for id in &self.relied_on {
-            needed.push((*id, self.repository.index().pack_len(id)?));
+            // Of what it wrote itself it knows the length, whatever the index says.
+            if let Entry::Vacant(place) = needed.entry(*id) {
+                place.insert(self.repository.index().pack_len(id)?);
+            }
         }
         let is_sound = |id, len: &Option<u64>| len.is_some() && packs.get(id) == len.as_ref() && !marked.contains(id);
         Ok(needed.iter().filter(|(id, len)| !is_sound(id, len)).map(|(id, _)| *id).collect())
@@ -217,7 +230,7 @@ impl Ingest<'_> {
         root: NodeId,
         lost: &HashSet<PackId>,
         attempt: usize,
-        own: &mut Vec<PublishedPack>,
+        own: &mut Vec<OwnPack>,
     ) -> Result<(), RepositoryError> {
         let gone = |first| RepositoryError::NeededPacksGone { backup: id, missing: lost.len(), first };
         let first = *lost.iter().min().expect("copying out starts only when packs are lost");
@@ -228,7 +241,7 @@ impl Ingest<'_> {
         self.repository.catch_up()?;
         let reader = ChunkReader::new(self.repository, COPY_OUT_CACHE_BYTES);
         let needed = reader.ids_behind(&root).map_err(|error| lost_or(error, gone(first)))?;
-        self.publisher = Some(PackPublisher::start(self.repository.backend.clone()));
+        self.publisher = Some(PackPublisher::start(self.repository));
         own.retain(|pack| !lost.contains(&pack.id));
         self.relied_on.clear();
         for needed_id in needed {
@@ -237,7 +250,7 @@ impl Ingest<'_> {
             if lost.contains(&location.pack) {
                 let record = reader.stored_record(&location, &needed_id);
                 self.append(record.map_err(|error| lost_or(error, gone(location.pack)))?)?;
-            } else if !own.iter().any(|pack| pack.id == location.pack) {
+            } else {
                 self.relied_on.insert(location.pack);
             }
         }

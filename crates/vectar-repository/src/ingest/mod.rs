@@ -13,6 +13,7 @@
 //! Whatever stops before step 6 leaves packs that nobody refers to, and no backup.
 
 mod commit;
+mod indexer;
 mod pack_builder;
 mod prepare;
 mod publisher;
@@ -36,7 +37,6 @@ use crate::{
         node::{NODE_BYTES_MAX, RecipeNode},
         pack::{BodyEntry, PackKind, RecordKind},
     },
-    index::IndexReader,
     recipe::NodeSink,
     repository::IndexedRepository,
 };
@@ -49,7 +49,6 @@ use publisher::PackPublisher;
 #[must_use = "an ingest that is dropped stores no backup"]
 pub struct Ingest<'r> {
     repository: &'r IndexedRepository,
-    view: IndexReader<'r>,
     preparer: Preparer,
     nonce: IngestNonce,
     started_at: Timestamp,
@@ -59,9 +58,11 @@ pub struct Ingest<'r> {
     publisher: Option<PackPublisher>,
     packs_sealed: u64,
     sealed_bytes: u64,
-    /// Ids this ingest has put into packs. 32 bytes and some for each new chunk: the one part of an ingest's memory that
-    /// grows with what is new.
+    /// Ids this ingest has put into packs that are not in the index yet. In a rehearsal, and where records are carried over, it is all
+    /// of them: 40 to 75 bytes each.
     stored: HashSet<[u8; 32]>,
+    /// Whether an id leaves `stored` when the index knows it.
+    forgets_indexed: bool,
     /// Packs of others that hold something of this backup.
     relied_on: HashSet<PackId>,
     /// The objects that tell others of this ingest, oldest first; they go when it ends.
@@ -94,7 +95,7 @@ impl<'r> Ingest<'r> {
         repository.put_small(&key, frame::encode(FrameKind::Intent, &intent))?;
         // Not by its name: a prune that takes this ingest for dead, because it stood still here, may have removed it.
         repository.backend.sync(&[])?;
-        ingest.publisher = Some(PackPublisher::start(repository.backend.clone()));
+        ingest.publisher = Some(PackPublisher::start(repository));
         Ok(ingest)
     }
 
@@ -104,7 +105,10 @@ impl<'r> Ingest<'r> {
     /// As [`begin`](Self::begin).
     pub(crate) fn begin_carrying_over(repository: &'r IndexedRepository) -> Result<Self, RepositoryError> {
         // No recipe node is made, so the level is never used.
-        Self::begin(repository, 1)
+        let mut ingest = Self::begin(repository, 1)?;
+        // The index goes on naming the first place of a record, so only `stored` tells that it was carried over already.
+        ingest.forgets_indexed = false;
+        Ok(ingest)
     }
 
     /// Starts an ingest that writes nothing: everything is done but publishing, and what it would take can be asked for with
@@ -117,7 +121,6 @@ impl<'r> Ingest<'r> {
         let builder = |kind| PackBuilder::new(kind, repository.id(), nonce);
         Ok(Self {
             repository,
-            view: repository.index().reader()?,
             preparer: Preparer::for_repository(repository.config(), zstd_level)?,
             nonce,
             started_at: repository.environment.now(),
@@ -127,6 +130,7 @@ impl<'r> Ingest<'r> {
             packs_sealed: 0,
             sealed_bytes: 0,
             stored: HashSet::new(),
+            forgets_indexed: true,
             relied_on: HashSet::new(),
             announced: Vec::new(),
         })
@@ -158,7 +162,7 @@ impl<'r> Ingest<'r> {
         if self.stored.contains(id) {
             return Ok(Stored::Known);
         }
-        match self.view.locate_sound(id)? {
+        match self.repository.index().latest().locate_sound(id)? {
             Some(location) => {
                 self.relied_on.insert(location.pack);
                 Ok(Stored::Known)
@@ -205,6 +209,11 @@ impl<'r> Ingest<'r> {
                 publisher.publish(pack)?;
             }
         }
+        if let Some(publisher) = self.publisher.as_ref().filter(|_| self.forgets_indexed) {
+            for id in publisher.indexed_ids() {
+                self.stored.remove(&id);
+            }
+        }
         Ok(())
     }
 
@@ -230,7 +239,7 @@ impl<'r> Ingest<'r> {
 
     /// Notes that `node` rebuilds the body with this digest, so that a later ingest need not cut it.
     pub fn add_body(&mut self, digest: BodyDigest, node: NodeId, len: u64) {
-        if self.view.body(&digest).ok().flatten() != Some((node, len)) {
+        if self.repository.index().latest().body(&digest).ok().flatten() != Some((node, len)) {
             self.metadata.push_body(BodyEntry { digest, node, len });
         }
     }
@@ -307,5 +316,44 @@ impl Drop for Ingest<'_> {
         // The thread that writes packs ends first, so that no pack appears after the intent that announces it is gone.
         drop(self.publisher.take());
         self.withdraw();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vectar_chunk::CodecHint;
+    use vectar_testkit::backend::MemoryBackend;
+
+    use super::*;
+    use crate::{
+        environment::SystemEnvironment,
+        repository::{InitOptions, Repository},
+    };
+
+    /// Packs under construction, in the queue, being written, in the batch, being added, and added but not yet noticed.
+    const PACKS_IN_MEMORY: usize = 7;
+
+    #[test]
+    fn an_ingest_remembers_only_what_the_index_does_not_know_yet() {
+        let options = InitOptions { pack_bytes: 64 * 1024, reserve: false, ..InitOptions::default() };
+        let repository =
+            Repository::init(Arc::new(MemoryBackend::new()), Arc::new(SystemEnvironment), &options).unwrap().0;
+        let repository = repository.with_index(None).unwrap().0.with_index_batch(0);
+        let (mut ingest, mut preparer) = (Ingest::begin(&repository, 1).unwrap(), Preparer::new(1).unwrap());
+        let (chunk_bytes, chunks) = (2000, 4000_u64);
+        let mut most = 0;
+        for number in 0..chunks {
+            let mut bytes = vec![0; chunk_bytes];
+            blake3::Hasher::new().update(&number.to_le_bytes()).finalize_xof().fill(&mut bytes);
+            let id = repository.id_key().chunk_id(&bytes);
+            let record = preparer.chunk(&id, &bytes, 0, CodecHint::Incompressible).unwrap();
+            assert_eq!(ingest.add(record.clone()).unwrap(), Stored::New);
+            assert_eq!(ingest.add(record).unwrap(), Stored::Known);
+            most = most.max(ingest.stored.len());
+        }
+        let of_a_pack = options.pack_bytes as usize / chunk_bytes + 1;
+        assert!(most <= PACKS_IN_MEMORY * of_a_pack, "{most} ids of {chunks} in memory, {of_a_pack} in a pack");
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::prepare::PreparedRecord;
 use crate::format::{
     ids::{IngestNonce, PackId, RepositoryId},
-    pack::{BodyEntry, FooterEntry, PACK_HEADER_BYTES, PackFooter, PackHeader, PackKind},
+    pack::{BodyEntry, FOOTER_BODY_BYTES, FooterEntry, PACK_HEADER_BYTES, PackFooter, PackHeader, PackKind},
 };
 
 /// One pack under construction. Its bytes stay in memory, as parts, until it is published.
@@ -26,7 +26,6 @@ pub(super) struct SealedPack {
     pub(super) parts: Vec<Bytes>,
     pub(super) len: u64,
     header: PackHeader,
-    pub(super) footer: PackFooter,
     pub(super) footer_verbatim: Vec<u8>,
 }
 
@@ -35,9 +34,9 @@ impl PackBuilder {
         Self { kind, repository, nonce, parts: Vec::new(), len: PACK_HEADER_BYTES, footer: PackFooter::default() }
     }
 
-    /// Bytes of header and records so far.
+    /// Bytes of header and records so far, and of what the footer says of bodies: a pack of many digests is full at some time too.
     pub(super) fn len(&self) -> u64 {
-        self.len
+        self.len + self.footer.bodies.len() as u64 * FOOTER_BODY_BYTES as u64
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -67,7 +66,7 @@ impl PackBuilder {
         let len = done.len + end.len() as u64;
         let footer_verbatim = end[..end.len() - crate::format::pack::PACK_TRAILER_BYTES as usize].to_vec();
         parts.push(Bytes::from(std::mem::take(&mut end)));
-        SealedPack { id: name_of(&parts), parts, len, header, footer: done.footer, footer_verbatim }
+        SealedPack { id: name_of(&parts), parts, len, header, footer_verbatim }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Writes sealed packs on a thread of its own, so that the storage works while the next pack fills.
 
-use std::{
-    sync::{Arc, mpsc},
-    thread::JoinHandle,
-};
+use std::{sync::mpsc, thread::JoinHandle};
 
 use vectar_backend::{Backend, PutOutcome};
 
-use super::pack_builder::SealedPack;
+use super::{
+    indexer::{IndexedIds, PackIndexer},
+    pack_builder::SealedPack,
+};
 use crate::{
     error::RepositoryError,
     format::{
@@ -15,6 +15,7 @@ use crate::{
         keys,
         pack::{PACK_TRAILER_BYTES, PackFooter},
     },
+    repository::IndexedRepository,
 };
 
 /// Sealed packs that wait while one is being written. With the two under construction that makes four packs in memory.
@@ -28,13 +29,36 @@ const SET_ASIDE_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) struct PublishedPack {
     pub(super) id: PackId,
     pub(super) len: u64,
-    pub(super) footer: PackFooter,
-    pub(super) footer_verbatim: Vec<u8>,
+    /// From its magic to before the trailer.
+    pub(super) footer: Vec<u8>,
+}
+
+/// What is kept of a pack that this ingest has published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OwnPack {
+    pub(super) id: PackId,
+    pub(super) len: u64,
+}
+
+/// What came of the packs that were handed over.
+#[derive(Debug)]
+pub(super) struct Published {
+    /// All of them.
+    pub(super) own: Vec<OwnPack>,
+    /// The last ones, which are not in the index.
+    pub(super) unindexed: Vec<PublishedPack>,
+}
+
+impl PublishedPack {
+    pub(super) fn decoded_footer(&self) -> PackFooter {
+        let footer_offset = self.len - self.footer.len() as u64 - PACK_TRAILER_BYTES;
+        PackFooter::decode_verbatim(&self.footer, footer_offset).expect("it was encoded by this process")
+    }
 }
 
 impl SealedPack {
     fn into_published(self) -> PublishedPack {
-        PublishedPack { id: self.id, len: self.len, footer: self.footer, footer_verbatim: self.footer_verbatim }
+        PublishedPack { id: self.id, len: self.len, footer: self.footer_verbatim }
     }
 }
 
@@ -42,14 +66,31 @@ impl SealedPack {
 #[derive(Debug)]
 pub(super) struct PackPublisher {
     queue: Option<mpsc::SyncSender<SealedPack>>,
-    thread: Option<JoinHandle<Result<Vec<PublishedPack>, RepositoryError>>>,
+    thread: Option<JoinHandle<Result<Published, RepositoryError>>>,
+    indexed: IndexedIds,
 }
 
 impl PackPublisher {
-    pub(super) fn start(backend: Arc<dyn Backend>) -> Self {
+    /// Starts writing packs; they are added to the index in batches of as many bytes of footers.
+    pub(super) fn start(repository: &IndexedRepository) -> Self {
+        let backend = repository.backend.clone();
         let (queue, packs) = mpsc::sync_channel::<SealedPack>(QUEUE_PACKS);
-        let thread = std::thread::spawn(move || packs.into_iter().map(|pack| publish(&*backend, pack)).collect());
-        Self { queue: Some(queue), thread: Some(thread) }
+        let (mut indexer, indexed) = PackIndexer::start(repository.shared_index(), repository.index_batch_bytes());
+        let thread = std::thread::spawn(move || {
+            let mut own = Vec::new();
+            for pack in packs {
+                let pack = publish(&*backend, pack)?;
+                own.push(OwnPack { id: pack.id, len: pack.len });
+                indexer.take(pack);
+            }
+            Ok(Published { own, unindexed: indexer.finish() })
+        });
+        Self { queue: Some(queue), thread: Some(thread), indexed }
+    }
+
+    /// Ids of records that the index has learnt of since the last call: nobody else need know them any more.
+    pub(super) fn indexed_ids(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.indexed.try_iter().flatten()
     }
 
     /// Hands over a pack; waits while the queue is full.
@@ -69,7 +110,7 @@ impl PackPublisher {
     ///
     /// # Errors
     /// What the first failing pack met.
-    pub(super) fn finish(&mut self) -> Result<Vec<PublishedPack>, RepositoryError> {
+    pub(super) fn finish(&mut self) -> Result<Published, RepositoryError> {
         drop(self.queue.take());
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,

@@ -219,7 +219,7 @@ impl PrunePlan {
     /// written them and not synced them yet.
     fn make_other_copies_durable(&self, repository: &IndexedRepository) -> Result<(), RepositoryError> {
         let removed: HashSet<PackId> = self.removals.iter().map(|removal| removal.pack).collect();
-        let view = repository.index().reader()?;
+        let view = repository.index().latest();
         let mut others = HashSet::new();
         for pack in &removed {
             for entry in repository.index().footer(pack)?.into_iter().flat_map(|footer| footer.entries) {
@@ -346,7 +346,7 @@ fn copy_needed(
                 ingest.carry_over(record)?;
             }
         }
-        let view = repository.index().reader()?;
+        let view = repository.index().latest();
         for body in footer.bodies {
             let location = view.locate(body.node.as_bytes())?;
             if location.is_some_and(|location| usage.is_needed(&location)) {

@@ -62,7 +62,7 @@ impl Rerecording {
         let mut search = Search {
             usage,
             reader: &reader,
-            view: repository.index().reader()?,
+            view: repository.index().latest(),
             nodes: HashMap::new(),
             chunks: HashMap::new(),
         };
@@ -93,7 +93,7 @@ impl Rerecording {
         let mut rewriter = Rewriter {
             usage,
             reader: &reader,
-            view: repository.index().reader()?,
+            view: repository.index().latest(),
             ingest: Ingest::begin(repository, ZSTD_LEVEL)?,
             preparer: Preparer::for_repository(repository.config(), ZSTD_LEVEL)?,
             decoder: Decoder::new()?,

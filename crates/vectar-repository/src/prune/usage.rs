@@ -125,7 +125,7 @@ impl Usage {
         roots: impl IntoIterator<Item = NodeId>,
     ) -> Result<(), RepositoryError> {
         let reader = ChunkReader::new(repository, CACHE_BYTES);
-        let view = repository.index().reader()?;
+        let view = repository.index().latest();
         // The last ones first: what waits grows with the depth of the recipes and not with how many there are.
         let mut waiting: Vec<NodeId> = roots.into_iter().collect();
         while !waiting.is_empty() {

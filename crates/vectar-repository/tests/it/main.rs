@@ -14,6 +14,7 @@ mod fixtures;
 mod forgetting;
 mod healing;
 mod index;
+mod look_ups;
 mod messages;
 mod musts;
 mod newer;

@@ -316,6 +316,13 @@ fn what_stops_a_backup() {
         kind: StorageFailed
     "#]],
     );
+    check(
+        RepositoryError::IndexFull,
+        expect![[r#"
+        the file system of the chunk index has no room for what would be added
+        kind: StorageFailed
+    "#]],
+    );
 }
 
 fn redb_error() -> redb::Error {

@@ -42,10 +42,11 @@ pub(crate) fn init(backend: Arc<dyn Backend>) -> Repository {
     Repository::init(backend, process(1), &init_options()).unwrap().0
 }
 
-/// Opens it as the process with this seed, with an index of its own in memory.
+/// Opens it as the process with this seed, with an index of its own in memory. Each pack of an ingest goes into the index by itself while the
+/// ingest runs, so that whatever a test lets happen meets packs in the index that are not durable and that no backup needs.
 pub(crate) fn open(backend: Arc<dyn Backend>, seed: u64) -> Result<IndexedRepository, RepositoryError> {
     let repository = Repository::open(backend, process(seed))?;
-    Ok(repository.with_index(None)?.0)
+    Ok(repository.with_index(None)?.0.with_index_batch(0))
 }
 
 /// A storage in memory with a repository and one durable backup of [`first_bytes`].

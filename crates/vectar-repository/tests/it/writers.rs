@@ -186,3 +186,65 @@ fn prune_beside_an_ingest_is_not_refused() {
     assert!(switch.is_done());
     assert_backups(&repository, &["first", "second"], "after the prune");
 }
+
+/// What lies in a pack that the index has learnt of while the ingest runs is found there: nothing is stored twice.
+#[test]
+fn what_an_ingest_has_stored_it_finds_again_when_only_the_index_remembers() {
+    let once = noise(60, 1_000_000);
+    let stored_once = {
+        let repository = open(Arc::new(empty()), 3).unwrap();
+        store(&repository, "once", &once).unwrap().record.space.new_pack_bytes
+    };
+    let memory = empty();
+    let repository = open(Arc::new(memory.another_process()), 3).unwrap();
+    let record = store(&repository, "thrice", &once.repeat(3)).unwrap().record;
+    let more = record.space.new_pack_bytes - stored_once;
+    // Where the copies meet chunks differ, and the recipe is longer; another copy of the bytes would be a million.
+    assert!(more < 300_000, "{more} bytes more");
+    assert!(rebuilt(&repository, &record).unwrap() == once.repeat(3));
+    assert_backups(&open(Arc::new(memory.another_process()), 4).unwrap(), &["thrice"], "another process");
+}
+
+fn empty() -> MemoryBackend {
+    let memory = MemoryBackend::new();
+    init(Arc::new(memory.another_process()));
+    memory
+}
+
+/// One ingest has written packs that are not durable, and the index of the process knows them. Another relies on them and commits; the first
+/// is abandoned, and the power fails: what was committed is whole.
+#[test]
+fn packs_of_another_ingest_are_durable_before_a_backup_relies_on_them() {
+    let memory = empty();
+    let repository = open(Arc::new(memory.another_process()), 3).unwrap();
+    let bytes = noise(61, 600_000);
+    let mut first = Ingest::begin(&repository, 1).unwrap();
+    lay(&repository, &mut first, &bytes).unwrap();
+    while repository.index().pack_ids().is_empty() {
+        std::thread::yield_now();
+    }
+    let committed = store(&repository, "second", &bytes).unwrap();
+    assert!(committed.record.space.new_pack_bytes < 600_000, "it found some of it in packs of the first");
+    drop(first);
+    memory.power_failure();
+    assert_backups(&open(Arc::new(memory.another_process()), 4).unwrap(), &["second"], "after the power failure");
+}
+
+/// Packs of an ingest that failed go, by a prune or with the power, while an index still has them: the next ingest notices it before it publishes,
+/// and the one after that stores everything anew.
+#[test]
+fn packs_of_a_failed_ingest_that_went_are_never_relied_on() {
+    let memory = empty();
+    let repository = open(Arc::new(memory.another_process()), 3).unwrap();
+    let bytes = noise(62, 600_000);
+    let mut failed = Ingest::begin(&repository, 1).unwrap();
+    lay(&repository, &mut failed, &bytes).unwrap();
+    drop(failed);
+    assert!(repository.index().pack_ids().len() >= 4, "they are in the index");
+    memory.power_failure();
+    assert!(packs(&memory).is_empty(), "none of them was durable");
+    store(&repository, "relies on what went", &bytes).unwrap_err();
+    assert_eq!(repository.records().unwrap().backups, []);
+    store(&repository, "stored anew", &bytes).unwrap();
+    assert_backups(&open(Arc::new(memory.another_process()), 4).unwrap(), &["stored anew"], "another process");
+}
