@@ -13,6 +13,7 @@
 mod acceptance;
 mod cargo;
 mod ci;
+mod perf;
 mod programs;
 mod race;
 mod tidy;
@@ -82,6 +83,15 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         work: Option<PathBuf>,
     },
+    /// Count the instructions of fixed small runs and compare them with xtask/perf-bounds.toml; about two minutes
+    PerfCheck {
+        /// Write what is counted as the new bounds
+        #[arg(long)]
+        bless: bool,
+        /// How often each run is counted: the median is compared, and the spread printed
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99), default_value_t = 1)]
+        rounds: u32,
+    },
     /// Run the criterion benches; arguments go to `cargo bench`
     #[command(disable_help_flag = true)]
     Bench {
@@ -136,6 +146,7 @@ fn main() -> Result<ExitCode> {
             .pass_through(&root),
         Command::Acceptance { parts, work, keep } => acceptance::run(&root, work, keep, &parts),
         Command::Race { disciplines, speed, work } => race::run(&root, &disciplines, work, speed.into()),
+        Command::PerfCheck { bless, rounds } => perf::run(&root, bless, rounds),
         Command::Campaign { seeds } => campaign(&root, seeds),
         Command::Bench { arguments } => {
             Cargo::new("bench").args(["-p", "vectar-benches"]).args(arguments).pass_through(&root)
