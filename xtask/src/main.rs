@@ -13,6 +13,8 @@
 mod acceptance;
 mod cargo;
 mod ci;
+mod perf;
+mod programs;
 mod race;
 mod tidy;
 
@@ -75,15 +77,20 @@ enum Command {
         /// What is raced
         #[arg(value_enum, default_values = ["checks", "speed"])]
         disciplines: Vec<race::Discipline>,
-        /// Compare also what the series of snapshots in and below this folder take; may be repeated
-        #[arg(long, value_name = "DIR")]
-        series: Vec<PathBuf>,
-        /// Write the figures of speed to this Markdown file, and beside it as CSV
-        #[arg(long, value_name = "FILE")]
-        report: Option<PathBuf>,
+        #[command(flatten)]
+        speed: SpeedArgs,
         /// Work in this folder, which must not exist; else in the build folder
         #[arg(long, value_name = "DIR")]
         work: Option<PathBuf>,
+    },
+    /// Count the instructions of fixed small runs and compare them with xtask/perf-bounds.toml; about two minutes
+    PerfCheck {
+        /// Write what is counted as the new bounds
+        #[arg(long)]
+        bless: bool,
+        /// How often each run is counted: the median is compared, and the spread printed
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99), default_value_t = 1)]
+        rounds: u32,
     },
     /// Run the criterion benches; arguments go to `cargo bench`
     #[command(disable_help_flag = true)]
@@ -91,6 +98,36 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+}
+
+/// How speed is raced.
+#[derive(Debug, clap::Args)]
+struct SpeedArgs {
+    /// Rounds; in each all programs run once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99), default_value_t = 5)]
+    rounds: u32,
+    /// Race over these; what cannot be made is named as missing
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["generated", "large", "edge"])]
+    corpus: Vec<race::Corpus>,
+    /// Length of the snapshots, nearly
+    #[arg(long, value_name = "SIZE", value_parser = race::parse_size, default_value = "600MiB")]
+    size: u64,
+    /// Length of the large snapshot, nearly
+    #[arg(long, value_name = "SIZE", value_parser = race::parse_size, default_value = "2GiB")]
+    large_size: u64,
+    /// Compare also what the series of snapshots in and below this folder take; may be repeated
+    #[arg(long, value_name = "DIR")]
+    series: Vec<PathBuf>,
+    /// Write the figures into this Markdown file, between its marks, and pictures and CSV into a folder of its name
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl From<SpeedArgs> for race::SpeedOptions {
+    fn from(args: SpeedArgs) -> Self {
+        let SpeedArgs { rounds, corpus: corpora, size: usual, large_size: large, series, report } = args;
+        Self { rounds: rounds as usize, corpora, sizes: race::CorpusSizes { usual, large }, series, report }
+    }
 }
 
 fn main() -> Result<ExitCode> {
@@ -108,9 +145,8 @@ fn main() -> Result<ExitCode> {
             .args(arguments)
             .pass_through(&root),
         Command::Acceptance { parts, work, keep } => acceptance::run(&root, work, keep, &parts),
-        Command::Race { disciplines, series, report, work } => {
-            race::run(&root, &disciplines, work, &series, report.as_deref())
-        }
+        Command::Race { disciplines, speed, work } => race::run(&root, &disciplines, work, speed.into()),
+        Command::PerfCheck { bless, rounds } => perf::run(&root, bless, rounds),
         Command::Campaign { seeds } => campaign(&root, seeds),
         Command::Bench { arguments } => {
             Cargo::new("bench").args(["-p", "vectar-benches"]).args(arguments).pass_through(&root)

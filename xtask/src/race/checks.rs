@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use super::{install, ratio, run_in, timed, verdict};
+use super::{ratio, run_in, timed, verdict};
+use crate::programs;
 
 /// What is raced over: 500 MiB of snapshots, first as one snapshot of which no part repeats, then as five days of one collection. With the
 /// first all tools store about the same bytes, so it shows what a byte costs; the second is what a repository of snapshots is like. The
@@ -49,7 +50,10 @@ pub(super) fn run(release: &Path, work: &Path) -> Result<bool> {
     for (program, package) in
         [("restic", "restic"), ("borg", "borgbackup"), ("b3sum", "b3sum"), ("eatmydata", "eatmydata")]
     {
-        ensure!(install(program, package), "{program} cannot be had: install the Debian package {package}");
+        ensure!(
+            programs::from_debian(program, package),
+            "{program} cannot be had: install the Debian package {package}"
+        );
     }
     let mut met = true;
     for (number, course) in COURSES.iter().enumerate() {

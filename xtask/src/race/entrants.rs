@@ -6,9 +6,16 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
-use super::{install, run_in};
+use super::{
+    bounds::{OURS, OURS_LATER},
+    files, run_in,
+};
+use crate::programs;
+
+/// Bytes without meaning in a repository of ours, for a prune on storage that is full; they are given up when it is nearly so.
+const RESERVE_FILE: &str = "reserve";
 
 /// A program with its settings.
 pub(super) struct Entrant {
@@ -16,38 +23,61 @@ pub(super) struct Entrant {
     pub(super) name: &'static str,
     /// What it says of itself.
     pub(super) version: String,
+    /// How many of the processors it makes use of when nobody tells it.
+    pub(super) threads: &'static str,
+    program: PathBuf,
     kind: Kind,
 }
 
+/// Something that does not race, and why.
+pub(super) struct Missing {
+    pub(super) name: &'static str,
+    pub(super) why: String,
+}
+
 enum Kind {
-    Vectar { program: PathBuf },
+    Vectar { later: bool },
     Restic,
+    Rustic,
     Borg { chunker: Option<&'static str> },
     Casync,
     Zpaq,
 }
 
-/// The program, its Debian package, and how its version is asked for.
-const PEERS: [(&str, &str, &str); 4] = [
-    ("restic", "restic", "version"),
-    ("borg", "borgbackup", "--version"),
-    ("casync", "casync", "--version"),
-    ("zpaq", "zpaq", ""),
+/// The program, its Debian package, how its version is asked for, and how many threads it takes: borg and casync are made for one, the
+/// others look how many processors there are.
+const FROM_DEBIAN: [(&str, &str, &[&str], &str); 4] = [
+    ("restic", "restic", &["version"], ALL),
+    ("borg", "borgbackup", &["--version"], "one"),
+    ("casync", "casync", &["--version"], "one"),
+    ("zpaq", "zpaq", &[], ALL),
 ];
 
-/// All that can be had, vectar first, and the names of those that cannot.
-pub(super) fn all(release: &Path) -> Result<(Vec<Entrant>, Vec<&'static str>)> {
-    let program = release.join("vectar");
-    let version = version_of(&program, "--version")?;
-    let mut entrants = vec![Entrant { name: "vectar", version, kind: Kind::Vectar { program } }];
+const ALL: &str = "all";
+
+/// All that can be had, ours first, and what cannot. Programs that are no Debian packages are built into `tools`.
+///
+/// # Errors
+///
+/// When a program that is there cannot be started.
+pub(super) fn all(release: &Path, tools: &Path) -> Result<(Vec<Entrant>, Vec<Missing>)> {
     let mut missing = Vec::new();
-    for (program, package, version) in PEERS {
-        if !install(program, package) {
-            missing.push(program);
+    let mut entrants = ours(release, &mut missing)?;
+    match programs::from_crate("rustic", "rustic-rs", tools)? {
+        Some(program) => {
+            let version = programs::version(&program, &["--version"])?;
+            entrants.push(Entrant { name: "rustic", version, threads: ALL, program, kind: Kind::Rustic });
+        }
+        None => missing.push(Missing { name: "rustic", why: "cargo cannot build rustic-rs here".to_owned() }),
+    }
+    for (program, package, version, threads) in FROM_DEBIAN {
+        if !programs::from_debian(program, package) {
+            missing.push(Missing { name: program, why: format!("no Debian package {package} can be had here") });
             continue;
         }
-        let version = version_of(Path::new(program), version)?;
-        let entrant = |name, kind| Entrant { name, version: version.clone(), kind };
+        let version = programs::version(Path::new(program), version)?;
+        let entrant =
+            |name, kind| Entrant { name, version: version.clone(), threads, program: PathBuf::from(program), kind };
         match program {
             "restic" => entrants.push(entrant("restic", Kind::Restic)),
             "borg" => {
@@ -61,22 +91,47 @@ pub(super) fn all(release: &Path) -> Result<(Vec<Entrant>, Vec<&'static str>)> {
     Ok((entrants, missing))
 }
 
-/// The first line in which a program speaks of its version.
-fn version_of(program: &Path, option: &str) -> Result<String> {
-    let mut command = Command::new(program);
-    let output = if option.is_empty() { command.output() } else { command.arg(option).output() };
-    let output = output.with_context(|| format!("cannot start {}", program.display()))?;
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let line = text.lines().find(|line| line.chars().any(|letter| letter.is_ascii_digit()));
-    Ok(line.unwrap_or("version not told").split(" compiled").next().unwrap_or_default().trim().to_owned())
+/// The program of this tree with and without a digest in the ingest.
+fn ours(release: &Path, missing: &mut Vec<Missing>) -> Result<Vec<Entrant>> {
+    let program = release.join("vectar");
+    let version = programs::version(&program, &["--version"])?;
+    let entrant = |name, later| Entrant {
+        name,
+        version: version.clone(),
+        threads: ALL,
+        program: program.clone(),
+        kind: Kind::Vectar { later },
+    };
+    let mut entrants = vec![entrant(OURS, false)];
+    if programs::takes(&program, "ingest", "--sha256")? {
+        entrants.push(entrant(OURS_LATER, true));
+    } else {
+        missing.push(Missing { name: OURS_LATER, why: "this vectar has no option --sha256 of ingest".to_owned() });
+    }
+    Ok(entrants)
 }
 
 impl Entrant {
+    /// Whether it is a program of this tree.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.kind, Kind::Vectar { .. })
+    }
+
+    /// Whether it is a program of others with the settings it comes with, and not with such that suit small chunks.
+    pub(super) fn is_peer_at_defaults(&self) -> bool {
+        !self.is_ours() && !matches!(self.kind, Kind::Borg { chunker: Some(_) })
+    }
+
+    /// Whether its repository is measured: without a digest in the ingest ours is as large as with one.
+    pub(super) fn is_sized(&self) -> bool {
+        !matches!(self.kind, Kind::Vectar { later: true })
+    }
+
     /// Makes an empty repository in `folder`, where nothing of this entrant lies.
     pub(super) fn init(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder.join("repository"))?;
         match &self.kind {
-            Kind::Vectar { .. } | Kind::Restic => self.call(folder, &["init"]),
+            Kind::Vectar { .. } | Kind::Restic | Kind::Rustic => self.call(folder, &["init"]),
             Kind::Borg { .. } => self.call(folder, &["init", "--encryption", "none", "repository"]),
             Kind::Casync | Kind::Zpaq => Ok(()),
         }
@@ -87,8 +142,11 @@ impl Entrant {
         let path = file.to_str().context("paths of a race are text")?;
         let name = name_of(file)?;
         match &self.kind {
-            Kind::Vectar { .. } => self.call(folder, &["ingest", "--collection", "race", path]),
-            Kind::Restic => self.call(folder, &["backup", "--force", path]),
+            Kind::Vectar { later: false } => self.call(folder, &["ingest", "--collection", "race", path]),
+            Kind::Vectar { later: true } => {
+                self.call(folder, &["ingest", "--sha256", "later", "--collection", "race", path])
+            }
+            Kind::Restic | Kind::Rustic => self.call(folder, &["backup", "--force", path]),
             Kind::Borg { chunker } => {
                 let archive = format!("repository::{name}");
                 let mut call = vec!["create", "--files-cache", "disabled"];
@@ -102,22 +160,22 @@ impl Entrant {
         }
     }
 
-    /// Restores the file that was stored last under this name into `folder/restored`, which is made anew, and compares it.
+    /// Restores the file that was stored last under this name into `folder/restored`, which is there and empty.
     pub(super) fn restore(&self, folder: &Path, file: &Path) -> Result<()> {
         let name = name_of(file)?;
         match &self.kind {
             Kind::Vectar { .. } => self.call(folder, &["restore", name, "-o", "restored/snapshot"]),
             Kind::Restic => self.call(folder, &["restore", "latest", "--target", "restored"]),
-            Kind::Borg { .. } => self.call(&folder.join("restored"), &["extract", &format!("../repository::{name}")]),
-            Kind::Casync => self.call(
-                folder,
-                &[
-                    "extract",
-                    "--store=repository/store.castr",
-                    &format!("repository/{name}.caibx"),
-                    "restored/snapshot",
-                ],
-            ),
+            Kind::Rustic => self.call(folder, &["restore", "latest", "restored"]),
+            Kind::Borg { .. } => {
+                let mut command = self.command(folder);
+                command.args(["extract", &format!("../repository::{name}")]);
+                run_in(&folder.join("restored"), &mut command)
+            }
+            Kind::Casync => {
+                let index = format!("repository/{name}.caibx");
+                self.call(folder, &["extract", "--store=repository/store.castr", &index, "restored/snapshot"])
+            }
             Kind::Zpaq => {
                 let path = file.to_str().context("paths of a race are text")?;
                 self.call(folder, &["extract", "repository/archive.zpaq", path, "-to", "restored/snapshot"])
@@ -125,73 +183,44 @@ impl Entrant {
         }
     }
 
-    /// Bytes of all files of the repository.
+    /// Bytes of all files of the repository, but for what is only kept free.
     pub(super) fn stored_bytes(&self, folder: &Path) -> Result<u64> {
+        let repository = folder.join("repository");
         let mut bytes = 0;
-        for file in files_below(&folder.join("repository"))? {
-            bytes += file.metadata()?.len();
+        for file in files::below(&repository)? {
+            let is_reserve = self.is_ours() && file == repository.join(RESERVE_FILE);
+            bytes += if is_reserve { 0 } else { file.metadata()?.len() };
         }
         Ok(bytes)
     }
 
     fn call(&self, folder: &Path, arguments: &[&str]) -> Result<()> {
-        let home = folder.parent().filter(|_| folder.ends_with("restored")).unwrap_or(folder);
-        let mut command = match &self.kind {
-            Kind::Vectar { program } => {
-                let mut command = Command::new(program);
-                command.env_clear().args(["--repo", "repository", "--index-dir", "index"]);
-                command
+        run_in(folder, self.command(folder).args(arguments))
+    }
+
+    /// The program, told to keep what it keeps in `folder`.
+    fn command(&self, folder: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["VECTAR_", "XDG_", "RESTIC_", "RUSTIC_", "BORG_"].iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
             }
-            Kind::Restic => {
-                let mut command = Command::new("restic");
-                command
-                    .env("RESTIC_PASSWORD", "race")
-                    .env("RESTIC_CACHE_DIR", home.join("cache"))
-                    .args(["--repo", "repository"]);
-                command
-            }
-            Kind::Borg { .. } => {
-                let mut command = Command::new("borg");
-                command
-                    .env("BORG_BASE_DIR", home.join("base"))
-                    .env("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes");
-                command
-            }
-            Kind::Casync => Command::new("casync"),
-            Kind::Zpaq => Command::new("zpaq"),
+        }
+        command.env("HOME", folder);
+        match &self.kind {
+            Kind::Vectar { .. } => command.args(["--repo", "repository", "--index-dir", "index"]),
+            Kind::Restic => command.env("RESTIC_PASSWORD", "race").args(["--repo", "repository"]),
+            Kind::Rustic => command.env("RUSTIC_PASSWORD", "race").env("RUSTIC_REPOSITORY", "repository"),
+            Kind::Borg { .. } => command
+                .env("BORG_BASE_DIR", folder.join("base"))
+                .env("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes"),
+            Kind::Casync | Kind::Zpaq => &mut command,
         };
-        run_in(folder, command.env("HOME", home).args(arguments))
+        command
     }
 }
 
 fn name_of(file: &Path) -> Result<&str> {
     file.file_name().and_then(OsStr::to_str).context("files of a race have names")
-}
-
-/// All regular files below a folder.
-pub(super) fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-            let entry = entry?;
-            match entry.file_type()? {
-                kind if kind.is_dir() => folders.push(entry.path()),
-                kind if kind.is_file() => files.push(entry.path()),
-                _ => {}
-            }
-        }
-    }
-    Ok(files)
-}
-
-/// Compares the one snapshot below `restored` with the file that was stored.
-pub(super) fn compare(folder: &Path, file: &Path) -> Result<()> {
-    let len = file.metadata()?.len();
-    let restored = files_below(&folder.join("restored"))?;
-    let snapshot = restored.iter().find(|found| found.metadata().is_ok_and(|found| found.len() == len));
-    let snapshot = snapshot.with_context(|| format!("no file of {len} bytes was restored in {}", folder.display()))?;
-    let same = Command::new("cmp").arg(file).arg(snapshot).status()?;
-    ensure!(same.success(), "{} is not what was stored", snapshot.display());
-    Ok(())
 }

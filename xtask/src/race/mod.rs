@@ -1,9 +1,15 @@
 //! `cargo xtask race`: the same snapshots through vectar and its peers, side by side in one run, on the same disk, with the files in the page
-//! cache for all of them. The peers are Debian packages, which are installed when they are missing and the user may do that; a peer
-//! that cannot be had is named as missing.
+//! cache for all of them. The peers are Debian packages, which are installed when they are missing and the user may do that, or are built by
+//! `cargo install` into the build folder; a peer that cannot be had is named as missing.
 
+mod bounds;
 mod checks;
+mod corpora;
+mod document;
 mod entrants;
+mod figures;
+mod files;
+mod plots;
 mod report;
 mod speed;
 
@@ -17,6 +23,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cargo::Cargo;
 
+pub(crate) use corpora::{Corpus, CorpusSizes, parse_size};
+pub(crate) use speed::SpeedOptions;
+
 /// What is raced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Discipline {
@@ -26,8 +35,7 @@ pub(crate) enum Discipline {
     Speed,
 }
 
-/// Runs the disciplines in `work`, which must not exist. The speed's figures go to `report`, a Markdown file, and beside it as CSV; sizes are
-/// compared for the series of snapshots below `series`.
+/// Runs the disciplines in `work`, which must not exist; else in the build folder.
 ///
 /// # Errors
 ///
@@ -36,9 +44,10 @@ pub(crate) fn run(
     root: &Path,
     disciplines: &[Discipline],
     work: Option<PathBuf>,
-    series: &[PathBuf],
-    report: Option<&Path>,
+    mut options: SpeedOptions,
 ) -> Result<ExitCode> {
+    // Programs run in folders of their own, where a relative path means something else.
+    options.series = options.series.iter().map(|folder| absolute(folder)).collect::<Result<_>>()?;
     for target in [&["-p", "vectar-cli"][..], &["-p", "vectar-testkit", "--example", "corpus"]] {
         let built = Cargo::new("build").arg("--release").args(target).process(root).status()?;
         ensure!(built.success(), "a program of ours cannot be built");
@@ -46,43 +55,22 @@ pub(crate) fn run(
     let metadata = cargo_metadata::MetadataCommand::new().current_dir(root).no_deps().exec()?;
     let release = PathBuf::from(metadata.target_directory).join("release");
     let work = work.unwrap_or_else(|| release.with_file_name("race"));
-    ensure!(!work.exists(), "{} exists: remove it", work.display());
+    ensure!(!work.exists(), "{} exists: it is left from another race, or something else's; remove it", work.display());
     std::fs::create_dir_all(&work)?;
     let work = work.canonicalize()?;
-    // Programs run in folders of their own, where a relative path means something else.
-    let series = series.iter().map(|folder| Ok(folder.canonicalize()?)).collect::<Result<Vec<_>>>()?;
     let mut met = true;
     for discipline in disciplines {
         met &= match discipline {
             Discipline::Checks => checks::run(&release, &work)?,
-            Discipline::Speed => speed::run(&release, &work, &series, report)?,
+            Discipline::Speed => speed::run(root, &release, &work, &options)?,
         };
     }
     std::fs::remove_dir_all(&work)?;
     Ok(ExitCode::from(u8::from(!met)))
 }
 
-/// Installs a Debian package when its program is missing. Returns whether the program is there now.
-fn install(program: &str, package: &str) -> bool {
-    let is_there = || {
-        // Some know no option for their version; that they start is enough.
-        Command::new(program)
-            .arg("--version")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok()
-    };
-    if !is_there() {
-        // Whether it worked the next look tells.
-        let _ = Command::new("apt-get")
-            .args(["install", "-y", package])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-    }
-    is_there()
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))
 }
 
 /// Runs a command in a folder; what it says is shown only when it fails.
