@@ -13,7 +13,7 @@ use vectar_qdrant::{
     BodyLabel, BodyPath, BodySize, Class, Classifier, SMALL_JSON_BYTES_MAX, SegmentId,
     storage::{StoredFile, ValuePlaces},
 };
-use vectar_repository::ChunkReader;
+use vectar_repository::{ChunkReader, index::IndexReader};
 use vectar_tar::{BodyHead, CatalogueRow, ExpandedBody, RowRole, SparseMap, SplitSink};
 
 use super::{
@@ -58,6 +58,7 @@ pub(super) struct Dissector<'d, Q> {
     cut: CutParameters,
     classifier: Classifier,
     reader: &'d ChunkReader<'d>,
+    view: IndexReader<'d>,
     queue: Q,
     batch: Batch,
     /// The window at hand: bodies that are awaited whole hold on to it instead of copying.
@@ -119,15 +120,17 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         reader: &'d ChunkReader<'d>,
         rows: Option<RowIndexes<'d>>,
         queue: Q,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let view = reader.repository().index().reader()?;
         let framing = vec![FramingStream::new(&cut)];
         let (batch, seen, trackers) = (Batch::default(), Seen::default(), Trackers::default());
         let (window, spare) = (Window::new(), Vec::new());
         let (known, passed) = (HashMap::new(), None);
-        Self {
+        Ok(Self {
             cut,
             classifier,
             reader,
+            view,
             queue,
             batch,
             window,
@@ -139,7 +142,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
             seen,
             rows,
             trackers,
-        }
+        })
     }
 
     /// Announces bodies of which at most the first block will come, because they are stored already.
@@ -402,7 +405,8 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
         }
         let digest = body.hasher.as_ref().filter(|_| complete).map(BodyHasher::finalize);
         let place = (offset.unwrap_or_default(), body.received);
-        let looked_up = digest.filter(|_| body.buffered).map(|digest| known::look_up(self.reader, &digest, place));
+        let looked_up =
+            digest.filter(|_| body.buffered).map(|digest| known::look_up(&self.view, self.reader, &digest, place));
         match looked_up.transpose()?.flatten() {
             Some(known) => self.refer_to(known, body.label.class)?,
             None => {

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 use vectar_chunk::{BODY_PIECE_BYTES, BodyDigest, BodyPiece, NodeId};
-use vectar_repository::{ChunkReader, PackId, RepositoryError};
+use vectar_repository::{ChunkReader, PackId, RepositoryError, index::IndexReader};
 use vectar_tar::{CatalogueRow, RowRole};
 
 use crate::{engine::Engine, error::Error, observer::CancelToken, source::SnapshotFile};
@@ -32,15 +32,15 @@ pub(super) struct KnownBody {
     pub(super) packs: Vec<PackId>,
 }
 
-/// Looks a body up by its digest; one of which anything is not sound is as good as new.
+/// Looks a body up by its digest; one of which anything is not sound is as good as new. One view serves a whole ingest: the index learns of
+/// the ingest's own packs meanwhile, and when it does must not show in what is stored.
 pub(super) fn look_up(
+    view: &IndexReader<'_>,
     reader: &ChunkReader<'_>,
     digest: &BodyDigest,
     (offset, len): (u64, u64),
 ) -> Result<Option<KnownBody>, RepositoryError> {
-    let Some((node, _)) = reader.repository().index().reader()?.body(digest)?.filter(|(_, known)| *known == len) else {
-        return Ok(None);
-    };
+    let Some((node, _)) = view.body(digest)?.filter(|(_, known)| *known == len) else { return Ok(None) };
     let packs = reader.sound_packs_behind(&node, len)?;
     Ok(packs.map(|packs| KnownBody { offset, len, node, packs }))
 }
@@ -59,7 +59,7 @@ pub(super) fn find<'c>(
     if repository.index().counts()?.bodies == 0 {
         return Ok(Vec::new());
     }
-    let reader = ChunkReader::new(repository, NODE_CACHE_BYTES);
+    let (view, reader) = (repository.index().reader()?, ChunkReader::new(repository, NODE_CACHE_BYTES));
     let is_whole =
         |row: &&CatalogueRow| row.role == RowRole::Leaf { complete: true } && row.len >= BODY_DIGEST_BYTES_MIN;
     let mut rest = bodies.filter(is_whole).peekable();
@@ -72,7 +72,7 @@ pub(super) fn find<'c>(
             group.push((row.head.offset, row.len));
         }
         for (body, digest) in group.iter().zip(digests(engine, file, &group, cancel)?) {
-            known.extend(look_up(&reader, &digest, *body)?);
+            known.extend(look_up(&view, &reader, &digest, *body)?);
         }
         if known.is_empty() {
             break;

@@ -81,7 +81,7 @@ pub(super) fn run<'r>(
         let lane = is_digested.then(|| DigestLane::start(threads));
         let dissected = engine.pool().in_place_scope(|scope| {
             let queue = WorkQueue { scope, workers: &workers, queue };
-            let mut dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, rows, queue);
+            let mut dissector = Dissector::new(repository.cut_parameters().clone(), classifier, &reader, rows, queue)?;
             dissector.expect_known(known);
             dissect(dissector, &read, lane.as_ref(), &Caller { observer, name, total, cancel })
         });
