@@ -99,9 +99,10 @@ impl CutParameters {
         CutRule::Blocks { block_bytes, sizes: self.blocks }
     }
 
-    /// Parts of blocks that were gathered and lie in no grid any more: values that are new among values that are not.
+    /// Parts of blocks that were gathered and lie in no grid any more: values that are new among values that are not. None is shorter than blocks
+    /// are on average: each value is shared by itself later, and every chunk that values lie in costs the recipe of each body they move to its id.
     pub fn gathered_rule(&self) -> CutRule {
-        CutRule::FastCdc { sizes: self.blocks }
+        CutRule::FastCdc { sizes: self.blocks.at_least_avg() }
     }
 
     /// Small fixed-size slots of `slot_bytes` each behind a header, overwritten in place. They are shared by whole chunks, so by shorter ones

@@ -45,6 +45,12 @@ impl ChunkSizes {
         Self { min, avg, max }
     }
 
+    /// The same sizes with no chunk below the one that is aimed at, so that on average they have about twice its length.
+    pub(crate) const fn at_least_avg(self) -> Self {
+        // An average is even, because it is a power of two above 1.
+        Self { min: self.avg, ..self }
+    }
+
     /// Returns the smallest chunk in bytes.
     pub const fn min(&self) -> usize {
         self.min as usize

@@ -45,7 +45,9 @@ fn every_recorded_value_counts() {
     let rows = |header_bytes, row_bytes, kind| CutRule::Rows { header_bytes, row_bytes, sizes: sizes(kind) };
     assert_eq!(parameters.rows_rule(4, 96), rows(4, 96, 0));
     assert_eq!(parameters.blocks_rule(128), CutRule::Blocks { block_bytes: 128, sizes: sizes(1) });
-    assert_eq!(parameters.gathered_rule(), CutRule::FastCdc { sizes: sizes(1) });
+    let [_, avg, max] = sizes_of(1).map(|size| size as u32);
+    let gathered = ChunkSizes::new(avg, avg, max).expect("valid sizes");
+    assert_eq!(parameters.gathered_rule(), CutRule::FastCdc { sizes: gathered });
     assert_eq!(parameters.slots_rule(4, 16), rows(4, 16, 3));
     assert_eq!(parameters.log_rule(layout), CutRule::Records { layout, sizes: sizes(2) });
     assert_eq!(parameters.rebuilt_rule(), CutRule::FastCdc { sizes: sizes(3) });
