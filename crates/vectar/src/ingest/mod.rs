@@ -176,9 +176,9 @@ pub fn ingest(
         let new_bytes = piped.assembled.ingest.sealed_bytes()?;
         return Ok(IngestOutcome::Rehearsed(Box::new(Rehearsal { bytes, sha256, new_bytes, classes })));
     }
-    // One recipe is one snapshot, also where no digest tells. The other way round it need not be: what rows were shared with may differ.
+    // Where no digest tells, one recipe is one snapshot. The other way round it need not be: what rows were shared with may differ.
     if damaged.is_none()
-        && let Some(record) = same_recipe(engine, &source, &piped.assembled, known)?
+        && let Some(record) = same_recipe(engine, &source, (&piped.assembled, sha256.is_some()), known)?
     {
         return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
     }
@@ -195,17 +195,18 @@ pub fn ingest(
     Ok(IngestOutcome::Stored(Box::new(committed)))
 }
 
-/// The backup of the same name whose recipe this is, if everything behind it is sound.
+/// The backup of the same name whose recipe this is, if everything behind it is sound. Not one whose digest could have been compared.
 fn same_recipe(
     engine: &Engine,
     source: &Source,
-    assembled: &Assembled<'_>,
+    (assembled, is_digested): (&Assembled<'_>, bool),
     known: &[BackupRecord],
 ) -> Result<Option<BackupRecord>, Error> {
     let (name, of) = (source.name(), (assembled.covered, assembled.root));
     let reader = ChunkReader::new(engine.repository(), CHECK_CACHE_BYTES);
     for record in known.iter().filter(|record| record.subject.name == name && (record.bytes, record.root) == of) {
-        if record.damaged.is_none() && reader.sound_packs_behind(&record.root, record.bytes)?.is_some() {
+        let is_open = record.damaged.is_none() && !(is_digested && record.sha256.is_some());
+        if is_open && reader.sound_packs_behind(&record.root, record.bytes)?.is_some() {
             return Ok(Some(record.clone()));
         }
     }
