@@ -17,7 +17,7 @@ use crate::{
 const ZSTD_LEVEL: i32 = 3;
 
 /// Decoded chunks and nodes kept while snapshots of backups are looked into, in bytes.
-const CONTENT_CACHE_BYTES: usize = 64 * 1024 * 1024;
+const CONTENT_CACHE_BYTES: usize = 48 * 1024 * 1024;
 
 /// How an engine works.
 #[derive(Debug, Clone, Default)]
