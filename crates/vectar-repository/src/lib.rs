@@ -28,7 +28,7 @@
 //! let draft = RecordDraft {
 //!     subject: Subject { name: "example.snapshot".into(), ..Subject::default() },
 //!     bytes: bytes.len() as u64,
-//!     sha256: String::new(),
+//!     sha256: None, // taken later, on first need
 //!     damaged: None,
 //!     tags: Vec::new(),
 //!     note: None,
