@@ -4,16 +4,15 @@
 //!
 //! The chunks have few bytes, so that what counts is their number.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
+#![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
 use std::{
     path::Path,
-    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use peak_alloc::PeakAlloc;
 use vectar::InitOptions;
 use vectar_backend::LocalBackend;
@@ -43,18 +42,11 @@ const RUN: u64 = 1000;
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
 
-fn main() -> ExitCode {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match &arguments[..] {
-        [folder, count] => count.parse().map_err(Into::into).and_then(|count| measure(Path::new(folder), count)),
-        _ => Err(anyhow::anyhow!("usage: chunks FOLDER COUNT")),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    match &arguments[..] {
+        [folder, count] => measure(Path::new(folder), count.parse()?),
+        _ => bail!("usage: chunks FOLDER COUNT"),
     }
 }
 

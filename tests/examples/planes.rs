@@ -3,9 +3,9 @@
 //! Each snapshot is stored in a repository in memory; its chunks of vectors and of the write-ahead log are then coded by both, in turns, on one
 //! thread. Printed are the median of the rounds and the best of them, in GB/s of decoded bytes.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
+#![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
-use std::{hint::black_box, path::Path, process::ExitCode, sync::Arc, time::Instant};
+use std::{hint::black_box, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
@@ -23,18 +23,11 @@ const ROUNDS: usize = 31;
 /// Decoded chunks kept while they are read, in bytes.
 const CACHE_BYTES: usize = 1 << 20;
 
-fn main() -> ExitCode {
+fn main() -> Result<()> {
     let paths: Vec<_> = std::env::args_os().skip(1).collect();
-    let done = match paths[..] {
-        [] => Err(anyhow::anyhow!("usage: planes SNAPSHOT…")),
+    match paths[..] {
+        [] => bail!("usage: planes SNAPSHOT…"),
         _ => paths.iter().try_for_each(|path| measure(Path::new(path))),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
 

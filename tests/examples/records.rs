@@ -3,10 +3,9 @@
 //! Each is the record of the newest backup under another id, name and time, so all of them restore. They are published as an
 //! ingest publishes its own, without the ingest.
 
-#![expect(clippy::print_stderr, reason = "a program's complaints go to stderr")]
+use std::{path::Path, sync::Arc};
 
-use std::{path::Path, process::ExitCode, sync::Arc};
-
+use anyhow::{Context as _, Result, bail};
 use vectar_backend::{Backend, LocalBackend, PutOutcome};
 use vectar_repository::{
     BackupId, Environment, Repository, SeededEnvironment,
@@ -16,34 +15,27 @@ use vectar_repository::{
 /// Collections among which the records are spread, as on a server of some size.
 const COLLECTIONS: usize = 40;
 
-fn main() -> ExitCode {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match &arguments[..] {
-        [repository, count] => count.parse().map_err(Into::into).and_then(|count| fill(Path::new(repository), count)),
-        _ => Err("usage: records REPOSITORY COUNT".into()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    match &arguments[..] {
+        [repository, count] => fill(Path::new(repository), count.parse()?),
+        _ => bail!("usage: records REPOSITORY COUNT"),
     }
 }
 
 /// Publishes records until the repository has `count`.
-fn fill(root: &Path, count: usize) -> Result<(), Box<dyn std::error::Error>> {
+fn fill(root: &Path, count: usize) -> Result<()> {
     let backend = Arc::new(LocalBackend::open(root)?);
     // Ids repeat from run to run, and none of them is one that chance gave to an ingest.
     let environment = Arc::new(SeededEnvironment::new(1, "2026-01-01T00:00:00Z".parse()?));
     let known = Repository::open(backend.clone(), environment.clone())?.records()?.backups;
-    let model = known.last().ok_or("the repository holds no backup whose record could be repeated")?;
+    let model = known.last().context("the repository holds no backup whose record could be repeated")?;
     let mut published = Vec::new();
     for number in known.len()..count {
         let record = another(model, number, &*environment);
         let key = keys::record(&record.id, record.seq);
         if backend.put_if_absent(&key, &[record.encode().into()])? != PutOutcome::Created {
-            return Err(format!("{key} is there already: was this repository filled before?").into());
+            bail!("{key} is there already: was this repository filled before?");
         }
         published.push(key);
     }

@@ -3,25 +3,18 @@
 //!
 //! FOLDER exists and is empty. At its largest it holds three times the vectors.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
+#![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
-use std::{path::Path, process::ExitCode};
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use vectar_tests::sharing::live;
 
-fn main() -> ExitCode {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match &arguments[..] {
+    match &arguments[..] {
         [folder, points, dimensions] => measure(Path::new(folder), points, dimensions),
-        _ => Err(anyhow::anyhow!("usage: rows FOLDER POINTS DIMENSIONS")),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        _ => bail!("usage: rows FOLDER POINTS DIMENSIONS"),
     }
 }
 

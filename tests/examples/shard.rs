@@ -3,29 +3,20 @@
 //! FOLDER exists and is empty. The points are written and then optimized for the first time: random unit vectors, payloads of some hundred
 //! bytes, UUIDs as ids. The same numbers give the same points; names of segments and the graph are the engine's.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that says where the snapshot is")]
+#![expect(clippy::print_stdout, reason = "a program that says where the snapshot is")]
 
-use std::{path::Path, path::PathBuf, process::ExitCode};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use vectar_testkit::edge::{ROW_STEPS, RowsShard};
 
-fn main() -> ExitCode {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let made = match &arguments[..] {
-        [folder, points, dimensions] => make(Path::new(folder), points, dimensions),
-        _ => Err(anyhow::anyhow!("usage: shard FOLDER POINTS DIMENSIONS")),
-    };
-    match made {
-        Ok(path) => {
-            println!("{}", path.display());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    match &arguments[..] {
+        [folder, points, dimensions] => println!("{}", make(Path::new(folder), points, dimensions)?.display()),
+        _ => bail!("usage: shard FOLDER POINTS DIMENSIONS"),
     }
+    Ok(())
 }
 
 fn make(folder: &Path, points: &str, dimensions: &str) -> Result<PathBuf> {

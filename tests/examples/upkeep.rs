@@ -3,16 +3,15 @@
 //! The repository has many chunks of few bytes, so that what counts is their number. Half of the backups are forgotten, and of what they
 //! alone needed every pack holds some, so that prune has to rewrite.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
+#![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
 use std::{
     path::Path,
-    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use jiff::SignedDuration;
 use peak_alloc::PeakAlloc;
 use vectar::{BackupRecord, InitOptions};
@@ -46,18 +45,11 @@ const OTHER_PART: u64 = 10;
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
 
-fn main() -> ExitCode {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match &arguments[..] {
-        [folder, chunks] => chunks.parse().map_err(Into::into).and_then(|chunks| measure(Path::new(folder), chunks)),
-        _ => Err(anyhow::anyhow!("usage: upkeep FOLDER CHUNKS")),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    match &arguments[..] {
+        [folder, chunks] => measure(Path::new(folder), chunks.parse()?),
+        _ => bail!("usage: upkeep FOLDER CHUNKS"),
     }
 }
 

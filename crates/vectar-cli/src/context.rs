@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use vectar::{CancelToken, Engine, EngineOptions, RecordList, Repository, RepositoryError};
+use vectar::{CancelToken, Engine, EngineOptions, RecordList, Repository, RepositoryError, words::one_line};
 
 use crate::{
     args::GlobalArgs,
@@ -177,15 +177,4 @@ impl<'o> Context<'o> {
             false => ExitCode::Done,
         }
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(cause) = below {
-        text.push_str(&format!(": {cause}"));
-        below = cause.source();
-    }
-    text
 }

@@ -33,6 +33,7 @@ mod error;
 mod memory;
 mod observer;
 mod place;
+pub mod words;
 
 // In and out.
 mod digest_lane;
@@ -112,12 +113,3 @@ pub use vectar_repository::{
     StoredBytes, SystemEnvironment, TOOL, check, durability_name, repair,
 };
 pub use vectar_tar::{Anomaly, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, TarEntry};
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
-}

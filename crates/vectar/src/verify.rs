@@ -9,10 +9,10 @@ use vectar_tar::{Anomaly, BodyHead, ReadAt, Severity, SplitOptions, SplitSink, S
 use crate::{
     engine::Engine,
     error::Error,
-    hex,
     observer::{CancelToken, Observer},
     rebuild::{Nowhere, Rebuilt, rebuild},
     source::{SnapshotFile, read_sidecar},
+    words::hex,
 };
 
 /// Bytes read at once.

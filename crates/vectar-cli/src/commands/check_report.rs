@@ -8,12 +8,13 @@ use std::{
 use vectar::{
     BackupId, BackupRecord, Error, Repository,
     check::{CheckOptions, CheckReport, Depth, Finding, Level},
+    words::grouped,
 };
 
 use super::check::level_name;
 use crate::{
     error::CliError,
-    output::{Align, Out, Table, counted, grouped, plain_word, record::subject, size_long, utc},
+    output::{Align, Out, Table, counted, plain_word, record::subject, size_long, utc},
 };
 
 /// So many backups are named behind a finding; all of them stand in the list at the end.

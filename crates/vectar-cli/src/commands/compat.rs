@@ -8,10 +8,11 @@ use vectar::{
     qdrant_compat::{
         CompatBound, CompatEvidence, CompatRemark, Compatibility, LoadRange, NEWEST, OfficialRule, Verdict,
     },
+    words::one_line,
 };
 
 use crate::{
-    context::{Context, one_line},
+    context::Context,
     error::CliError,
     exit_code::ExitCode,
     output::{Align, Out, Table, counted, plain_word},

@@ -6,10 +6,11 @@ use vectar::{
     BackupRecord,
     explain::{Explanation, GrowthRow, SegmentTurnover, explain},
     select,
+    words::one_line,
 };
 
 use crate::{
-    context::{Context, one_line},
+    context::Context,
     error::CliError,
     exit_code::ExitCode,
     output::{Align, Out, Table, counted, plain_word, size, size_long, utc},

@@ -3,16 +3,10 @@
 use clap::Args;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Serialize;
-use vectar::{BackupRecord, CatalogueRow, Error};
+use vectar::{BackupRecord, CatalogueRow, Error, words::one_line};
 
 use super::{entry::EntryView, find_points};
-use crate::{
-    context::{Context, one_line},
-    error::CliError,
-    exit_code::ExitCode,
-    output::plain_word,
-    select_args::SelectArgs,
-};
+use crate::{context::Context, error::CliError, exit_code::ExitCode, output::plain_word, select_args::SelectArgs};
 
 /// Find a file, or points, over all backups
 ///

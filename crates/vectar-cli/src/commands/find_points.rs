@@ -4,11 +4,12 @@ use serde::Serialize;
 use vectar::{
     BackupRecord, Content, Engine, Error, Inside, PointId,
     points::{PointQuery, scroll},
+    words::one_line,
 };
 
 use super::point_arguments::{mention_wal_tails, read_filter, read_ids};
 use crate::{
-    context::{Context, one_line},
+    context::Context,
     error::CliError,
     exit_code::ExitCode,
     output::{counted, plain_word, utc},

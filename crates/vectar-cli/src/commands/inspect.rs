@@ -5,11 +5,12 @@ use serde::Serialize;
 use vectar::{
     Catalogue, Content, SnapshotOutline, outline_deep,
     source::{SnapshotFile, read_sidecar},
+    words::one_line,
 };
 
 use super::finding::FindingView;
 use crate::{
-    context::{Context, one_line},
+    context::Context,
     error::CliError,
     exit_code::ExitCode,
     output::{Out, hex, plain_word, size_long, utc},

@@ -11,13 +11,14 @@ use vectar::{
         StageDirectory, Topology, markdown, pick,
     },
     source::discover,
+    words::{grouped, one_line},
 };
 
 use crate::{
-    context::{Context, one_line},
+    context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{counted, grouped, plain_word, size_long},
+    output::{counted, plain_word, size_long},
     select_args::SelectArgs,
     snapshot_arg::open_file,
 };

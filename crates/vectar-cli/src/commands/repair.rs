@@ -1,16 +1,13 @@
 //! `repair`: what can be made right again.
 
 use clap::{Args, Subcommand};
-use vectar::{Engine, PackId};
+use vectar::{
+    Engine, PackId,
+    words::{grouped, one_line},
+};
 
 use super::{repair_backups, repair_packs};
-use crate::{
-    context::{Context, one_line},
-    error::CliError,
-    exit_code::ExitCode,
-    output::{grouped, plain_word},
-    select_args::SelectArgs,
-};
+use crate::{context::Context, error::CliError, exit_code::ExitCode, output::plain_word, select_args::SelectArgs};
 
 /// Repair what can be repaired
 #[derive(Debug, Args)]

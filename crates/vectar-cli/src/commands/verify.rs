@@ -8,6 +8,7 @@ use vectar::{
     BackupRecord, CHECKSUM_SUFFIX, Content, Engine, Severity,
     select::{self, Named},
     verify::{FileReport, verify_backup, verify_file},
+    words::one_line,
 };
 
 use super::{
@@ -167,7 +168,7 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
                 bytes: record.bytes,
                 sha256: record.sha256.as_deref().or(found.as_deref()),
                 verified_at: proof_at,
-                error: error.as_ref().map(|error| crate::context::one_line(error)),
+                error: error.as_ref().map(|error| one_line(error)),
             },
         )?;
     } else if let Some(sha256) = &found {

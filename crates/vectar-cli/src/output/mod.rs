@@ -19,7 +19,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use progress::Progress;
-pub(crate) use size::{counted, grouped, size, size_long};
+pub(crate) use size::{counted, size, size_long};
 pub(crate) use table::{Align, Table};
 pub(crate) use time::{age, utc};
 

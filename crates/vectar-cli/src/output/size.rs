@@ -1,5 +1,7 @@
 //! Sizes for people, and from people.
 
+use vectar::words::grouped;
+
 const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /// A size for tables: `512 B`, `1.23 GiB`.
@@ -23,19 +25,6 @@ pub(crate) fn size_long(bytes: u64) -> String {
         0..1024 => format!("{bytes} bytes"),
         _ => format!("{} ({} bytes)", size(bytes), grouped(bytes)),
     }
-}
-
-/// A number with commas between groups of three digits.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A number of things: `1 backup`, `1,200 backups`. The plural takes an s.

@@ -17,22 +17,16 @@ pub(crate) enum Seen {
     Leave,
 }
 
-/// Records events, checks their order and collects the bytes.
+/// Records events; a body has as many bytes as were handed over.
 #[derive(Default)]
-pub(crate) struct Recorder {
+pub(crate) struct Counter {
     pub(crate) seen: Vec<Seen>,
-    pub(crate) bytes: Vec<u8>,
-    in_body: bool,
-    depth: u8,
 }
 
-impl SplitSink for Recorder {
+impl SplitSink for Counter {
     type Error = Infallible;
 
     fn framing(&mut self, depth: u8, bytes: &[u8]) -> Result<(), Infallible> {
-        assert!(!self.in_body && !bytes.is_empty());
-        assert_eq!(depth, self.depth);
-        self.bytes.extend_from_slice(bytes);
         let added = bytes.len() as u64;
         match self.seen.last_mut() {
             Some(Seen::Framing { len, .. }) => *len += added,
@@ -42,16 +36,11 @@ impl SplitSink for Recorder {
     }
 
     fn begin_body(&mut self, body: &BodyHead) -> Result<(), Infallible> {
-        assert!(!self.in_body);
-        assert_eq!((body.depth, body.offset), (self.depth, self.bytes.len() as u64));
-        self.in_body = true;
         self.seen.push(Seen::Body { head: body.clone(), len: 0, complete: false });
         Ok(())
     }
 
     fn body(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        assert!(self.in_body && !bytes.is_empty());
-        self.bytes.extend_from_slice(bytes);
         if let Some(Seen::Body { len, .. }) = self.seen.last_mut() {
             *len += bytes.len() as u64;
         }
@@ -59,28 +48,81 @@ impl SplitSink for Recorder {
     }
 
     fn end_body(&mut self, whole: bool) -> Result<(), Infallible> {
-        assert!(self.in_body);
-        self.in_body = false;
-        if let Some(Seen::Body { head, len, complete }) = self.seen.last_mut() {
+        if let Some(Seen::Body { complete, .. }) = self.seen.last_mut() {
             *complete = whole;
-            assert!(head.stored_len.is_none_or(|stored| *len <= stored && (*len == stored) == whole));
         }
         Ok(())
+    }
+
+    fn enter_archive(&mut self, body: &BodyHead) -> Result<(), Infallible> {
+        self.seen.push(Seen::Enter(body.clone()));
+        Ok(())
+    }
+
+    fn leave_archive(&mut self) -> Result<(), Infallible> {
+        self.seen.push(Seen::Leave);
+        Ok(())
+    }
+}
+
+/// Counts events, checks their order and collects the bytes.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    counter: Counter,
+    pub(crate) bytes: Vec<u8>,
+    in_body: bool,
+    depth: u8,
+}
+
+impl Recorder {
+    pub(crate) fn seen(&self) -> &[Seen] {
+        &self.counter.seen
+    }
+}
+
+impl SplitSink for Recorder {
+    type Error = Infallible;
+
+    fn framing(&mut self, depth: u8, bytes: &[u8]) -> Result<(), Infallible> {
+        assert!(!self.in_body && !bytes.is_empty());
+        assert_eq!(depth, self.depth);
+        self.bytes.extend_from_slice(bytes);
+        self.counter.framing(depth, bytes)
+    }
+
+    fn begin_body(&mut self, body: &BodyHead) -> Result<(), Infallible> {
+        assert!(!self.in_body);
+        assert_eq!((body.depth, body.offset), (self.depth, self.bytes.len() as u64));
+        self.in_body = true;
+        self.counter.begin_body(body)
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        assert!(self.in_body && !bytes.is_empty());
+        self.bytes.extend_from_slice(bytes);
+        self.counter.body(bytes)
+    }
+
+    fn end_body(&mut self, whole: bool) -> Result<(), Infallible> {
+        assert!(self.in_body);
+        self.in_body = false;
+        if let Some(Seen::Body { head, len, .. }) = self.counter.seen.last() {
+            assert!(head.stored_len.is_none_or(|stored| *len <= stored && (*len == stored) == whole));
+        }
+        self.counter.end_body(whole)
     }
 
     fn enter_archive(&mut self, body: &BodyHead) -> Result<(), Infallible> {
         assert!(!self.in_body);
         assert_eq!((body.depth, body.offset), (self.depth, self.bytes.len() as u64));
         self.depth += 1;
-        self.seen.push(Seen::Enter(body.clone()));
-        Ok(())
+        self.counter.enter_archive(body)
     }
 
     fn leave_archive(&mut self) -> Result<(), Infallible> {
         assert!(!self.in_body);
         self.depth -= 1;
-        self.seen.push(Seen::Leave);
-        Ok(())
+        self.counter.leave_archive()
     }
 }
 
@@ -111,15 +153,15 @@ pub(crate) fn agree(input: &[u8], slicings: &[&[usize]], options: &SplitOptions)
     for slices in slicings {
         let (cut, cut_summary) = record(input, slices, options);
         assert!(cut.bytes == input, "the events of slices {slices:?} do not give the input");
-        assert_eq!(cut.seen, whole.seen, "events depend on slices {slices:?}");
+        assert_eq!(cut.seen(), whole.seen(), "events depend on slices {slices:?}");
         assert_eq!(cut_summary, summary);
     }
     assert!(join(&split(input)).expect("parts fit their own layout") == input, "join(split(x)) is not x");
     let layout = Layout::of(input, options);
     assert_eq!(layout.summary(), &summary);
     assert_catalogue(input, &layout, options);
-    assert_figures(input, &whole.seen, &summary);
-    (whole.seen, summary)
+    assert_figures(input, whole.seen(), &summary);
+    (whole.counter.seen, summary)
 }
 
 fn assert_catalogue(input: &[u8], layout: &Layout, options: &SplitOptions) {

@@ -41,6 +41,7 @@ use crate::{
     inside::Inside,
     observer::{CancelToken, Observer},
     rebuild::{Nowhere, rebuild},
+    words::one_line,
 };
 
 pub use order::{oldest_proof_first, why_not};
@@ -161,7 +162,7 @@ impl BackupDrill {
     }
 
     fn damaged(error: &Error) -> Self {
-        let (verdict, problem) = (Verdict::Failed, Some(in_words(error)));
+        let (verdict, problem) = (Verdict::Failed, Some(one_line(error)));
         Self { verdict, bytes_identical: false, problem, shards: Vec::new(), proof: None }
     }
 }
@@ -248,15 +249,4 @@ fn drill_part(inside: &Inside<'_, '_>, choice: &PartChoice, subject: &Subject<'_
         }
     };
     shard::drill(&part, subject)
-}
-
-/// An error and its causes in one line.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(cause) = below {
-        text.push_str(&format!(": {cause}"));
-        below = cause.source();
-    }
-    text
 }

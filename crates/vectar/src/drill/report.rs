@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Agreed, BackupDrill, EngineProgram, ShardDrill, Verdict};
+use crate::words::grouped;
 
 /// When, where and with what a run was made.
 #[derive(Debug, Clone, Serialize)]
@@ -270,17 +271,4 @@ fn cell(text: &str) -> String {
         }
     }
     plain
-}
-
-/// A number with commas between groups of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

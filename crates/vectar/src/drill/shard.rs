@@ -15,7 +15,6 @@ use super::{
     Agreed, DrillOptions, EngineProgram, ShardDrill, Verdict,
     compare::compare_point,
     dialogue::{Dialogue, Wrong},
-    in_words,
     process::{Patience, Silence},
     scratch::Scratch,
     search::{Rule, rules},
@@ -24,11 +23,11 @@ use crate::{
     content::Content,
     error::{EngineLack, Error, ErrorKind},
     extract::{SnapshotPart, extract_to_file},
-    hex,
     inside::Inside,
     observer::{CancelToken, Silent},
     points::{Point, PointQuery, count, scroll},
     restore::RestoreOptions,
+    words::{hex, one_line},
 };
 
 /// Points asked for at once.
@@ -71,9 +70,9 @@ impl From<Error> for Halt {
     fn from(error: Error) -> Self {
         match error {
             Error::NotReadable { .. } | Error::PartDamaged { .. } | Error::NoSnapshot { .. } => {
-                Self::Problem(in_words(&error))
+                Self::Problem(one_line(&error))
             }
-            error if error.kind() == ErrorKind::RepositoryDamaged => Self::Problem(in_words(&error)),
+            error if error.kind() == ErrorKind::RepositoryDamaged => Self::Problem(one_line(&error)),
             error => Self::Error(error),
         }
     }

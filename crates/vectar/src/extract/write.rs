@@ -12,11 +12,11 @@ use super::SnapshotPart;
 use crate::{
     content::Content,
     error::Error,
-    hex,
     observer::{CancelToken, Observer},
     rebuild::{Nowhere, Target},
     restore::{RestoreOptions, SnapshotFile},
     verify::Forget,
+    words::hex,
 };
 
 /// Bytes read at once.

@@ -33,9 +33,9 @@ use worker::Workers;
 use crate::{
     engine::Engine,
     error::Error,
-    hex,
     observer::{CancelToken, Observer},
     source::{Sidecar, SnapshotFile, Source, read_sidecar},
+    words::hex,
 };
 
 /// Decoded nodes kept while an earlier backup of the same bytes is checked, in bytes.

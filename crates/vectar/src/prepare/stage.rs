@@ -21,10 +21,10 @@ use crate::{
     engine::Engine,
     error::Error,
     extract::{PartChoice, SnapshotPart, extract_to_file, prove},
-    hex,
     observer::{CancelToken, Observer},
     restore::{RestoreOptions, restore_to_file, sync_directory},
     source::read_sidecar,
+    words::hex,
 };
 
 /// A file that was staged, or read through as if.

@@ -28,8 +28,8 @@ use crate::{
     digest_lane::DigestLane,
     engine::Engine,
     error::Error,
-    hex,
     observer::{CancelToken, Observer},
+    words::hex,
 };
 
 /// Bytes of output that one window of extents makes, about.

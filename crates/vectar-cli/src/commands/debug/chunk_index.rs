@@ -2,14 +2,9 @@
 
 use clap::Args;
 use serde_json::json;
-use vectar::debug;
+use vectar::{debug, words::grouped};
 
-use crate::{
-    context::Context,
-    error::CliError,
-    exit_code::ExitCode,
-    output::{grouped, plain_word},
-};
+use crate::{context::Context, error::CliError, exit_code::ExitCode, output::plain_word};
 
 /// Show where the chunk index lies and what it holds
 #[derive(Debug, Args)]

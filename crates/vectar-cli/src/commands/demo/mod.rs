@@ -11,7 +11,7 @@ use std::{
 
 use clap::Args;
 use serde_json::json;
-use vectar::{Engine, EngineOptions, InitOptions};
+use vectar::{Engine, EngineOptions, InitOptions, words::grouped};
 
 use self::{
     environment::DemoEnvironment,
@@ -22,7 +22,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Align, Table, grouped, plain_word, size_long},
+    output::{Align, Table, plain_word, size_long},
 };
 
 /// Store, restore and compare real snapshots in a temporary repository

@@ -9,6 +9,7 @@ use serde::Serialize;
 use vectar::{
     Error, Inside, PointChange, PointChangeKind, PointChanges, SnapshotKind, point_changes,
     points::{PointQuery, scroll},
+    words::grouped,
 };
 
 use super::{DiffArgs, Places, SideView};
@@ -17,7 +18,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{Align, Table, counted, grouped, json, plain_word, stdout_failed},
+    output::{Align, Table, counted, json, plain_word, stdout_failed},
     snapshot_arg::mention_findings,
 };
 

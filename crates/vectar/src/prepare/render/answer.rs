@@ -1,6 +1,7 @@
 //! What must come back, in words.
 
 use super::super::{facts::Expected, plan::Expect};
+use crate::words::grouped;
 
 /// One line for people.
 pub(super) fn in_words(expect: &Expect) -> String {
@@ -36,17 +37,4 @@ pub(super) fn points(expected: &Expected) -> String {
         (None, Some(points), _) => format!("about {} points (the write-ahead log holds more writes)", grouped(points)),
         (None, None, _) => "a number of points that cannot be told offline".to_owned(),
     }
-}
-
-/// A number with commas between thousands.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

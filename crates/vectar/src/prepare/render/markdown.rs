@@ -6,10 +6,13 @@ use serde_json::Value;
 
 use super::{
     super::plan::{AliasSwitch, CollectionPlan, Method, ProofLevel, RestorePlan, StartArgument, Step, Where},
-    answer::{grouped, in_words, points},
+    answer::{in_words, points},
     quote::{block, md, sh},
 };
-use crate::prepare::concern::{Concern, ConcernLevel};
+use crate::{
+    prepare::concern::{Concern, ConcernLevel},
+    words::grouped,
+};
 
 // A String takes everything that is written to it.
 macro_rules! put {
