@@ -1,7 +1,7 @@
 //! What packs hold: recipe nodes and encoded chunks.
 
 use vectar_chunk::{CHUNK_BYTES_MAX, CodecId, Decoder};
-use vectar_repository::format::node::{NODE_BYTES_MAX, RecipeItem, RecipeNode};
+use vectar_repository::format::node::{NODE_BYTES_MAX, NodeVersion, RecipeItem, RecipeNode};
 
 use super::Verdict;
 
@@ -13,7 +13,7 @@ pub(super) fn check_node(input: &[u8]) -> Verdict {
         let sum = node.items.iter().map(RecipeItem::len).try_fold(0_u64, u64::checked_add);
         assert_eq!(sum, Some(node.len()), "the length of a node overflows");
         assert!(!node.items.iter().any(RecipeItem::is_empty), "an item stands for nothing");
-        let encoded = node.encode();
+        let encoded = node.encode(NodeVersion::NEWEST);
         // A writer that orders its ids otherwise may need fewer bytes than we do, at the limit of what is read.
         if encoded.len() <= NODE_BYTES_MAX {
             assert_eq!(RecipeNode::decode(&encoded).as_ref(), Ok(node), "a node changes on its way");

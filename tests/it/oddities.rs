@@ -5,7 +5,10 @@ use std::fs;
 use proptest::prelude::*;
 use vectar::{Error, ErrorKind, IngestOptions, Source};
 use vectar_chunk::NodeId;
-use vectar_repository::{ChunkReader, format::pack::RecordKind};
+use vectar_repository::{
+    ChunkReader,
+    format::{node::NodeVersion, pack::RecordKind},
+};
 use vectar_testkit::corpus::{SparseGiantOptions, write_sparse_giant};
 
 use crate::{
@@ -114,7 +117,7 @@ fn a_snapshot_that_holds_recipes_and_packs_is_not_taken_for_one() {
         for record in from.records() {
             for id in reader.ids_behind(&record.root).unwrap() {
                 if let Ok(node) = reader.node(&NodeId::from_bytes(id)) {
-                    nodes.push(node.encode());
+                    nodes.push(node.encode(NodeVersion::NEWEST));
                 }
             }
         }

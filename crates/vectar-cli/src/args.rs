@@ -73,12 +73,13 @@ pub(crate) struct GlobalArgs {
     /// Keep chunk indexes in this directory instead of the user's cache
     #[arg(long, global = true, env = "VECTAR_INDEX_DIR", hide_env = true, value_name = "DIR", hide_short_help = true)]
     pub(crate) index_dir: Option<PathBuf>,
-    /// Encode and decode on this many threads; as many as there are cores unless told otherwise
+    /// Work on this many threads; on as many as there are cores unless told otherwise
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), hide_short_help = true)]
     pub(crate) threads: Option<u16>,
-    /// Take no more memory than about this, at least 320MiB; 512MiB unless told otherwise
+    /// Ingest and restore within about this much memory, at least 320MiB; 512MiB unless told otherwise
     ///
-    /// With less, fewer moved vectors are found again and more is read twice. Files that the system keeps in memory on its own do not count.
+    /// With less, an ingest finds fewer moved vectors again, and a restore reads more twice; what other commands take does not depend on it. Files that
+    /// the system keeps in memory on its own do not count.
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_memory, hide_short_help = true)]
     pub(crate) memory: Option<u64>,
     /// Print JSON Lines instead of text

@@ -139,6 +139,11 @@ impl<'o> Context<'o> {
         self.index_directory.as_deref()
     }
 
+    /// How many threads a command may take; 0 for as many as there are cores.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// How engines are opened here.
     pub(crate) fn engine_options(&self) -> EngineOptions {
         EngineOptions {

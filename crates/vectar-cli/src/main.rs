@@ -45,6 +45,9 @@ fn run(cli: &Cli, out: &output::Out) -> Result<ExitCode, CliError> {
     stop_on_signals(&cancel)?;
     let Some(command) = &cli.command else { return commands::welcome(out) };
     let context = Context::new(&cli.global, out, cancel)?;
+    if context.threads() > 0 {
+        vectar::limit_threads(context.threads());
+    }
     commands::run(command, &context)
 }
 

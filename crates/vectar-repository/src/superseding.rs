@@ -36,6 +36,26 @@ impl Repository {
         Ok(self.newest_seq(id, known)?.saturating_add(1))
     }
 
+    /// The number of the next record of this backup, if `newest` is that of its newest record; `None` when there is a newer one, whose news
+    /// must not be hidden. One that comes up later takes the same name, and only one of two gets it.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn seq_behind_newest(&self, id: &BackupId, newest: u32) -> Result<Option<u32>, RepositoryError> {
+        let mut last = newest;
+        for object in self.list(&keys::records_of(id))? {
+            let Some((_, seq)) = keys::record_of(&object.key).filter(|(_, seq)| *seq > newest) else { continue };
+            match self.is_void(&object.key) {
+                Ok(true) => last = last.max(seq),
+                Ok(false) => return Ok(None),
+                // It was taken away by one that is newer still.
+                Err(RepositoryError::Backend(error)) if error.is_object_missing() => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(last.saturating_add(1)))
+    }
+
     /// Deletes the records of a backup that carry the number `last` or a lower one; the caller makes that durable. Voids stay.
     ///
     /// # Errors
@@ -72,7 +92,8 @@ impl IndexedRepository {
     ) -> Result<Option<BackupRecord>, RepositoryError> {
         // As it lies there: what notes say of it stays theirs.
         let Some(mut record) = self.current_record(id, old_seq)? else { return Ok(None) };
-        record.seq = self.next_seq(id, old_seq)?;
+        let Some(seq) = self.seq_behind_newest(id, old_seq)? else { return Ok(None) };
+        record.seq = seq;
         change(&mut record);
         match Ingest::begin_carrying_over(self)?.republish(&record) {
             Ok(()) => {}

@@ -66,7 +66,7 @@ pub fn copy(
         }
     }
     let (one, other) = (from.repository().config(), to.repository().config());
-    let takes_nodes = other.allows_nodes_2() || !one.allows_nodes_2();
+    let takes_nodes = other.node_version() >= one.node_version();
     let committed = match has_one_key && takes_nodes {
         true => copy_as_stored(from, record, to, observer, cancel)?,
         false => copy_renamed(from, record, to, observer, cancel)?,

@@ -19,6 +19,15 @@ const ZSTD_LEVEL: i32 = 3;
 /// Decoded chunks and nodes kept while snapshots of backups are looked into, in bytes.
 const CONTENT_CACHE_BYTES: usize = 48 * 1024 * 1024;
 
+/// Has what is looked for inside of snapshots, which needs no engine, run on so many threads; 0 takes as many as there are cores. Counts once for
+/// the whole process, and only before anything was looked for.
+pub fn limit_threads(threads: usize) {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("vectar-look-{index}"));
+    if let Err(error) = pool.build_global() {
+        tracing::debug!(%error, "the number of threads is as it was");
+    }
+}
+
 /// How an engine works.
 #[derive(Debug, Clone, Default)]
 pub struct EngineOptions {

@@ -76,7 +76,7 @@ pub mod status;
 pub use content::{Content, class_of};
 pub use copy::{CopyOutcome, copy};
 pub use deep::{outline_deep, verify_deep};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, limit_threads};
 pub use error::{EngineLack, Error, ErrorKind};
 pub use find::{Found, Search, find};
 pub use healing::heal;

@@ -57,7 +57,7 @@ pub fn restore_to_file(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Restored, Error> {
-    let mut file = SnapshotFile::begin(path, options)?;
+    let mut file = SnapshotTarget::begin(path, options)?;
     let rebuilt = rebuild(engine, record, file.target(), observer, cancel)?;
     let sidecar = file.publish(&rebuilt.sha256)?;
     Ok(Restored { path: path.to_owned(), sidecar, rebuilt })
@@ -158,14 +158,14 @@ fn stream_failed(source: io::Error) -> Error {
 
 /// A snapshot file in the making, with the `.checksum` that will lie beside it.
 #[derive(Debug)]
-pub(crate) struct SnapshotFile<'p> {
+pub(crate) struct SnapshotTarget<'p> {
     file: TemporaryFile,
     path: &'p Path,
     sidecar: Option<PathBuf>,
     force: bool,
 }
 
-impl<'p> SnapshotFile<'p> {
+impl<'p> SnapshotTarget<'p> {
     /// Begins the file that will be `path`; the names it will take must be free, or `force` be given.
     pub(crate) fn begin(path: &'p Path, options: &RestoreOptions) -> Result<Self, Error> {
         let sidecar = sidecar_path(path);
@@ -183,27 +183,39 @@ impl<'p> SnapshotFile<'p> {
         &mut self.file
     }
 
-    /// Makes it durable and gives it its name, then the `.checksum`, whose path is returned. A checksum of the file that is replaced goes
-    /// first: whatever happens in between, none lies beside a file that it does not belong to.
-    #[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
+    /// Makes file and `.checksum` durable under names of no meaning, then gives them theirs; returns the path of the `.checksum`. One of the
+    /// file that is replaced goes in between: whatever happens, a power failure too, none lies beside a file that it does not belong to.
+    ///
+    /// # Errors
+    /// Until both are durable, what lay under the names is untouched; from then on the old `.checksum` may be gone, and the new file be there.
     pub(crate) fn publish(self, sha256: &str) -> Result<Option<PathBuf>, Error> {
-        if self.force {
-            let old = sidecar_path(self.path);
-            match std::fs::remove_file(&old) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(target_failed("remove", &old)(error));
-                }
-                _ => {}
-            }
-        }
-        self.file.publish(self.path, self.force)?;
-        if let Some(sidecar) = &self.sidecar {
-            let mut file = TemporaryFile::create(sidecar)?;
+        self.file.make_durable()?;
+        let mut checksum = None;
+        if let Some(path) = &self.sidecar {
+            let mut file = TemporaryFile::create(path)?;
             file.write(sha256.as_bytes())?;
-            file.publish(sidecar, self.force)?;
+            file.make_durable()?;
+            checksum = Some((file, path));
+        }
+        if self.force && remove_if_there(&sidecar_path(self.path))? {
+            sync_directory(self.path)?;
+        }
+        self.file.give_name(self.path, self.force)?;
+        if let Some((file, path)) = checksum {
+            file.give_name(path, self.force)?;
         }
         sync_directory(self.path)?;
         Ok(self.sidecar)
+    }
+}
+
+/// Whether there was a file to remove.
+#[expect(clippy::disallowed_methods, reason = "the named target module of the engine")]
+fn remove_if_there(path: &Path) -> Result<bool, Error> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(target_failed("remove", path)(error)),
     }
 }
 
@@ -235,7 +247,15 @@ impl TemporaryFile {
     }
 
     pub(crate) fn publish(self, target: &Path, force: bool) -> Result<(), Error> {
-        self.file.sync_all().map_err(target_failed("make durable", &self.path))?;
+        self.make_durable()?;
+        self.give_name(target, force)
+    }
+
+    fn make_durable(&self) -> Result<(), Error> {
+        self.file.sync_all().map_err(target_failed("make durable", &self.path))
+    }
+
+    fn give_name(self, target: &Path, force: bool) -> Result<(), Error> {
         check_free(target, force)?;
         // What is left under the temporary name goes away with `self`.
         give_name(&self.path, target, force)

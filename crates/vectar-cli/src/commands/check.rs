@@ -63,7 +63,7 @@ pub(crate) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, C
     if args.storage {
         changed = check_storage(&repository, context.out())?;
     }
-    let options = args.options()?;
+    let options = args.options(context.threads())?;
     let engine = Engine::open(&repository, &context.engine_options())?;
     let (observer, cancel) = (context.observer("reading packs"), context.cancel());
     let report = check(engine.repository(), &options, &|progress| {
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, C
 }
 
 impl CheckArgs {
-    fn options(&self) -> Result<CheckOptions, CliError> {
+    fn options(&self, threads: usize) -> Result<CheckOptions, CliError> {
         let depth = match (self.packs, self.read_data || self.read_data_subset.is_some()) {
             (true, _) => Depth::Packs,
             (false, true) => Depth::Data,
@@ -101,7 +101,7 @@ impl CheckArgs {
             None => Vec::new(),
         };
         let subset = self.read_data_subset.unwrap_or_default();
-        Ok(CheckOptions { depth, subset, time_budget: self.time_budget, expected })
+        Ok(CheckOptions { depth, subset, time_budget: self.time_budget, expected, threads })
     }
 }
 

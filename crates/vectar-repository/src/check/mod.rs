@@ -73,6 +73,8 @@ pub struct CheckOptions {
     pub time_budget: Option<SignedDuration>,
     /// Backups that must be there: ids kept elsewhere tell when records vanish.
     pub expected: Vec<BackupId>,
+    /// Threads that read packs; 0 takes as many as there are cores.
+    pub threads: usize,
 }
 
 /// What a check came to.

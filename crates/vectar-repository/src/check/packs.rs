@@ -175,7 +175,11 @@ fn read_all(
             }
         }
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(selected.len()).max(1);
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let threads = threads.min(selected.len()).max(1);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(worker);

@@ -84,12 +84,12 @@ pub(super) struct Choice<'b> {
 }
 
 impl<'b> Choice<'b> {
-    /// Reads such a column of `count` numbers.
+    /// Reads such a column of `count` numbers; where nothing was chosen (`is_chosen`), it holds distances.
     ///
     /// # Errors
     /// As [`Column::decode`]; a choice that is not known.
-    pub(super) fn decode(fields: &mut Fields<'b>, count: usize) -> Result<Self, FormatError> {
-        let is_absolute = match fields.u8()? {
+    pub(super) fn decode(fields: &mut Fields<'b>, count: usize, is_chosen: bool) -> Result<Self, FormatError> {
+        let is_absolute = match if is_chosen { fields.u8()? } else { 0 } {
             0 => false,
             1 => true,
             choice => return Err(FormatError::invalid(WHAT, format_args!("column kind {choice} is not known"))),
@@ -209,14 +209,14 @@ mod tests {
             let mut bytes = Vec::new();
             encode_choice(&steps, &numbers, &mut bytes);
             assert_eq!(bytes[0], kind);
-            let mut choice = Choice::decode(&mut Fields::new(WHAT, &bytes), numbers.len()).unwrap();
+            let mut choice = Choice::decode(&mut Fields::new(WHAT, &bytes), numbers.len(), true).unwrap();
             let mut at = 0;
             for number in numbers {
                 at += choice.next_step(at).unwrap();
                 assert_eq!(at, number as i64);
             }
         }
-        assert!(Choice::decode(&mut Fields::new(WHAT, &[2, 1, 0]), 0).is_err());
+        assert!(Choice::decode(&mut Fields::new(WHAT, &[2, 1, 0]), 0, true).is_err());
     }
 
     #[test]

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use vectar_chunk::{CutParameters, IdKey, PLANES_FEATURE};
 
 use super::{
-    FORMAT_VERSION, FormatError, frame, frame::FrameKind, ids::RepositoryId, node::NODES_FEATURE, unknown_features,
+    FORMAT_VERSION, FormatError, frame,
+    frame::FrameKind,
+    ids::RepositoryId,
+    node::{NODES_2_FEATURE, NODES_3_FEATURE, NodeVersion},
+    unknown_features,
 };
 
 /// Default size at which a pack is closed, in bytes: 32 MiB, one request on an object store.
@@ -175,10 +179,14 @@ impl Config {
         self.requires(PLANES_FEATURE)
     }
 
-    /// Whether recipe nodes may be written in version 2: every reader and writer of the repository is known to have it.
+    /// The version in which recipe nodes are written: the newest that every reader and writer of the repository is known to have.
     #[must_use]
-    pub fn allows_nodes_2(&self) -> bool {
-        self.requires(NODES_FEATURE)
+    pub fn node_version(&self) -> NodeVersion {
+        match self.requires(NODES_3_FEATURE) {
+            true => NodeVersion::Choices,
+            false if self.requires(NODES_2_FEATURE) => NodeVersion::Distances,
+            false => NodeVersion::Items,
+        }
     }
 
     fn requires(&self, wanted: &str) -> bool {

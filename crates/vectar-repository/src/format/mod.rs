@@ -31,13 +31,14 @@ use std::fmt;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Features that new repositories require of every reader and writer.
-pub const REPOSITORY_FEATURES: &[&str] = &[vectar_chunk::PLANES_FEATURE, node::NODES_FEATURE];
+pub const REPOSITORY_FEATURES: &[&str] = &[vectar_chunk::PLANES_FEATURE, node::NODES_3_FEATURE];
 
 /// Features this code understands. A repository or a backup record that requires any other one is refused by name.
 ///
 /// Reserved names that later versions will add: `rows-1` (row directories), `encryption-1`, `parity-1`. None of them is needed to read
 /// what this version writes.
-pub const KNOWN_FEATURES: &[&str] = &[vectar_chunk::PLANES_FEATURE, node::NODES_FEATURE, record::DIGEST_LATER_FEATURE];
+pub const KNOWN_FEATURES: &[&str] =
+    &[vectar_chunk::PLANES_FEATURE, node::NODES_2_FEATURE, node::NODES_3_FEATURE, record::DIGEST_LATER_FEATURE];
 
 /// What was wrong with the bytes of one object or one part of it.
 ///

@@ -37,10 +37,38 @@ pub const NODE_DEPTH_MAX: usize = 128;
 
 const _: () = assert!(NODE_DEPTH_MAX >= 10 * LIST_DEPTH_MAX, "what can be written can be read");
 
-/// What `config` requires of every reader where nodes are written in version 2.
-pub const NODES_FEATURE: &str = "recipe-nodes-2";
+/// What `config` requires of every reader where nodes are written in [version 2](NodeVersion::Distances).
+pub const NODES_2_FEATURE: &str = "recipe-nodes-2";
 
-const NODE_VERSION: u8 = 2;
+/// What `config` requires of every reader where nodes are written in [version 3](NodeVersion::Choices).
+pub const NODES_3_FEATURE: &str = "recipe-nodes-3";
+
+/// The versions in which nodes are written. All of them mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NodeVersion {
+    /// Item by item.
+    Items = 1,
+    /// Column by column; slots and starts by their distances from what is expected.
+    Distances = 2,
+    /// As before, and slots and starts as they are where that is shorter.
+    Choices = 3,
+}
+
+impl NodeVersion {
+    /// The version of repositories that are made now.
+    pub const NEWEST: Self = Self::Choices;
+
+    fn of(byte: u8) -> Result<Self, FormatError> {
+        match byte {
+            0 => Err(FormatError::invalid(WHAT, "it has version 0")),
+            1 => Ok(Self::Items),
+            2 => Ok(Self::Distances),
+            3 => Ok(Self::Choices),
+            newer => Err(FormatError::NewerVersion { what: WHAT, found: newer.into(), supported: Self::NEWEST as u64 }),
+        }
+    }
+}
+
 pub(super) const WHAT: &str = "recipe node";
 
 /// One item of a recipe node.
@@ -111,15 +139,16 @@ impl RecipeNode {
         self.items.is_empty()
     }
 
-    /// Encodes the node in version 1, for repositories that do not require [`NODES_FEATURE`].
+    /// Encodes the node in the version that all readers of a repository know.
     #[must_use]
-    pub fn encode_v1(&self) -> Vec<u8> {
-        node_v1::encode(self)
+    pub fn encode(&self, version: NodeVersion) -> Vec<u8> {
+        match version {
+            NodeVersion::Items => node_v1::encode(self),
+            NodeVersion::Distances | NodeVersion::Choices => self.encode_columns(version),
+        }
     }
 
-    /// Encodes the node in version 2.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    fn encode_columns(&self, version: NodeVersion) -> Vec<u8> {
         let mut slots = Slots::default();
         let (mut tags, mut literals) = (Vec::with_capacity(self.items.len()), Vec::new());
         let (mut steps, mut start_steps, mut starts) = (Vec::new(), Vec::new(), Vec::new());
@@ -151,14 +180,19 @@ impl RecipeNode {
             });
         }
         let mut out = Vec::with_capacity(literals.len() + 10 * tags.len() + 32 * slots.ids.len() + 64);
-        out.push(NODE_VERSION);
+        out.push(version as u8);
         varint::encode(self.len(), &mut out);
         varint::encode(slots.ids.len() as u64, &mut out);
         slots.ids.iter().for_each(|id| out.extend_from_slice(id));
         varint::encode(tags.len() as u64, &mut out);
         out.extend_from_slice(&tags);
-        column::encode_choice(&steps, &used_slots, &mut out);
-        column::encode_choice(&start_steps, &starts, &mut out);
+        if version >= NodeVersion::Choices {
+            column::encode_choice(&steps, &used_slots, &mut out);
+            column::encode_choice(&start_steps, &starts, &mut out);
+        } else {
+            column::encode_signed(&steps, &mut out);
+            column::encode_signed(&start_steps, &mut out);
+        }
         column::encode(&lens, &mut out);
         out.extend_from_slice(&literals);
         out
@@ -176,20 +210,12 @@ impl RecipeNode {
             return Err(FormatError::invalid(WHAT, reason));
         }
         let mut fields = Fields::new(WHAT, bytes);
-        let version = fields.u8()?;
-        if version > NODE_VERSION {
-            return Err(FormatError::NewerVersion {
-                what: WHAT,
-                found: version.into(),
-                supported: NODE_VERSION.into(),
-            });
-        }
+        let version = NodeVersion::of(fields.u8()?)?;
         let len = fields.varint()?;
         let ids = take_counted(&mut fields, 32)?.as_chunks().0;
         let items = match version {
-            0 => return Err(FormatError::invalid(WHAT, "it has version 0")),
-            1 => node_v1::decode_items(ids, &mut fields)?,
-            _ => decode_items(ids, &mut fields)?,
+            NodeVersion::Items => node_v1::decode_items(ids, &mut fields)?,
+            NodeVersion::Distances | NodeVersion::Choices => decode_columns(version, ids, &mut fields)?,
         };
         fields.finish()?;
         let mut total = 0_u64;
@@ -207,15 +233,20 @@ impl RecipeNode {
 }
 
 /// Everything behind the ids.
-fn decode_items(ids: &[[u8; 32]], fields: &mut Fields<'_>) -> Result<Vec<RecipeItem>, FormatError> {
+fn decode_columns(
+    version: NodeVersion,
+    ids: &[[u8; 32]],
+    fields: &mut Fields<'_>,
+) -> Result<Vec<RecipeItem>, FormatError> {
     let tags = take_counted(fields, 1)?;
     check_count(tags.len() as u64)?;
     let with_tag = |wanted: u8| tags.iter().filter(|&&tag| tag == wanted).count();
     let copies = with_tag(2);
+    let is_chosen = version >= NodeVersion::Choices;
     let mut columns = Columns {
         table: SlotTable::new(ids),
-        slots: Choice::decode(fields, copies + with_tag(3))?,
-        starts: Choice::decode(fields, copies)?,
+        slots: Choice::decode(fields, copies + with_tag(3), is_chosen)?,
+        starts: Choice::decode(fields, copies, is_chosen)?,
         lens: Column::decode(fields, tags.len())?,
     };
     tags.iter().map(|tag| columns.next_item(*tag, fields)).collect()
@@ -354,6 +385,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const VERSIONS: [NodeVersion; 3] = [NodeVersion::Items, NodeVersion::Distances, NodeVersion::Choices];
+
     fn item() -> impl Strategy<Value = RecipeItem> {
         let id = (0..5_u8).prop_map(|seed| [seed; 32]);
         prop_oneof![
@@ -371,12 +404,14 @@ mod tests {
         #[test]
         fn every_node_comes_back(items in proptest::collection::vec(item(), 0..32)) {
             let node = RecipeNode { items };
-            prop_assert_eq!(RecipeNode::decode(&node.encode()).unwrap(), node);
+            for version in VERSIONS {
+                prop_assert_eq!(&RecipeNode::decode(&node.encode(version)).unwrap(), &node);
+            }
         }
 
         #[test]
         fn damaged_nodes_never_panic(items in proptest::collection::vec(item(), 0..8), at: usize, byte: u8) {
-            let mut bytes = RecipeNode { items }.encode();
+            let mut bytes = RecipeNode { items }.encode(VERSIONS[at % 3]);
             let at = at % bytes.len();
             bytes[at] = byte;
             let _ = RecipeNode::decode(&bytes);
@@ -388,23 +423,23 @@ mod tests {
     fn framing_pieces_of_one_chunk_cost_a_few_bytes_each() {
         let chunk = ChunkId::from_bytes([7; 32]);
         let items: Vec<_> = (0..100).map(|piece| RecipeItem::Copy { chunk, start: piece * 512, len: 512 }).collect();
-        assert!(RecipeNode { items }.encode().len() < 32 + 100 * 6);
+        assert!(RecipeNode { items }.encode(NodeVersion::NEWEST).len() < 32 + 100 * 6);
     }
 
     #[test]
-    fn more_items_than_a_node_may_have_are_refused_in_either_version() {
-        for version in [1, NODE_VERSION] {
-            let mut bytes = vec![version];
+    fn more_items_than_a_node_may_have_are_refused_in_every_version() {
+        for version in VERSIONS {
+            let mut bytes = vec![version as u8];
             [0, 0, NODE_ITEMS_MAX as u64 + 1].iter().for_each(|number| varint::encode(*number, &mut bytes));
             bytes.resize(bytes.len() + NODE_ITEMS_MAX + 1, 1);
             let error = RecipeNode::decode(&bytes).unwrap_err().to_string();
-            assert!(error.contains("items, at most"), "version {version}: {error}");
+            assert!(error.contains("items, at most"), "version {version:?}: {error}");
         }
     }
 
     #[test]
     fn a_huge_declared_count_allocates_nothing() {
-        let mut bytes = vec![NODE_VERSION];
+        let mut bytes = vec![NodeVersion::NEWEST as u8];
         varint::encode(0, &mut bytes);
         varint::encode(u64::MAX / 32, &mut bytes);
         assert!(RecipeNode::decode(&bytes).is_err());

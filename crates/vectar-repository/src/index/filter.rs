@@ -30,7 +30,7 @@ const IDS_PER_LOOK_UP: u64 = 64;
 #[derive(Debug)]
 pub(super) struct IdFilter {
     bits: AtomicBloomFilter,
-    /// How many ids it was made for.
+    /// How many ids it takes before a larger one should stand in its place, or none.
     room: u64,
     ids: AtomicU64,
 }
@@ -45,14 +45,15 @@ impl IdFilter {
     pub(super) fn with_room(ids: u64, bytes_max: usize) -> Option<Self> {
         let bits_max = (bytes_max as u64).saturating_mul(8);
         let room = ids.saturating_add(ids / 2).max(ROOM_MIN);
-        // What it should have room for later is given up before what is there is told apart less well.
-        let room = room.min((bits_max / BITS_PER_ID).max(ids)).max(1);
         let bits = room.saturating_mul(BITS_PER_ID).min(bits_max);
-        if bits < room.saturating_mul(BITS_PER_ID_MIN) {
-            return None;
-        }
-        let bits =
-            AtomicBloomFilter::with_num_bits(usize::try_from(bits).ok()?).expected_items(usize::try_from(room).ok()?);
+        // No larger one can stand in the place of one that is as large as it may be, so that takes ids as long as it is of use. To build it
+        // again would give the same.
+        let room = if bits < bits_max { room } else { bits_max / BITS_PER_ID_MIN };
+        // What it should have room for later is given up before what is there is told apart less well.
+        let best_for = (bits / BITS_PER_ID).max(ids).max(1);
+        (ids <= room && room > 0).then_some(())?;
+        let bits = AtomicBloomFilter::with_num_bits(usize::try_from(bits).ok()?)
+            .expected_items(usize::try_from(best_for).ok()?);
         Some(Self { bits, room, ids: AtomicU64::new(0) })
     }
 
@@ -66,7 +67,7 @@ impl IdFilter {
         !self.bits.contains_hash(hash(id))
     }
 
-    /// Whether more was put into it than it was made for: it says "perhaps" more and more often.
+    /// Whether it says "perhaps" so often by now that a larger one should stand in its place, or none.
     pub(super) fn is_full(&self) -> bool {
         self.ids.load(Ordering::Relaxed) > self.room
     }
@@ -110,5 +111,18 @@ mod tests {
         assert!(!filter.is_full());
         ids(ROOM_MIN, 1).for_each(|id| filter.insert(&id));
         assert!(filter.is_full());
+    }
+
+    #[test]
+    fn one_that_cannot_grow_is_built_once() {
+        // As many ids as it is best for, and it may not become larger.
+        let (count, bytes_max) = (100_000, 125_000);
+        let filter = IdFilter::with_room(count, bytes_max).unwrap();
+        assert_eq!(filter.bytes(), bytes_max);
+        let most = bytes_max as u64 * 8 / BITS_PER_ID_MIN;
+        ids(0, most).for_each(|id| filter.insert(&id));
+        assert!(!filter.is_full(), "another one would be the same");
+        ids(most, 1).for_each(|id| filter.insert(&id));
+        assert!(filter.is_full() && IdFilter::with_room(most + 1, bytes_max).is_none());
     }
 }

@@ -101,7 +101,7 @@ pub struct ChunkIndex {
     turn: Mutex<()>,
 }
 
-/// What the last listing showed.
+/// What the last listing showed, and packs that were added since.
 #[derive(Debug, Default)]
 struct KnownPacks {
     by_number: HashMap<u32, PackId>,
@@ -163,7 +163,7 @@ impl ChunkIndex {
         adding.commit()
     }
 
-    /// Packs that the last catch-up saw.
+    /// Packs that the last catch-up saw, and those that were added since.
     #[must_use]
     pub fn pack_ids(&self) -> HashSet<PackId> {
         self.known().by_number.values().copied().collect()

@@ -2,8 +2,9 @@
 //!
 //! A view remembers up to which pack it may see, and nothing of redb: a transaction that stays open for an ingest of hours would keep
 //! every page that is replaced meanwhile, and the file would grow by a multiple of what is added. Packs are numbered in the order in which
-//! they were added, and of two sound copies of a record the first stays in sight, so that a view gives the same answers all the time,
-//! whatever is added beside it. Packs that go, or are marked, go from all views at once.
+//! they were added, and of two sound copies of a record the first stays in sight, so that a view goes on finding every chunk that it found, whatever
+//! is added beside it. Packs that go, or are marked, go from all views at once. Of a body the newest entry counts, since what heals a backup
+//! may rebuild a body otherwise; a view from before then no longer finds that body, which is cut again and costs no space.
 
 use std::sync::{Arc, PoisonError};
 

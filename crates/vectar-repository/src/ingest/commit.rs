@@ -118,8 +118,10 @@ impl Ingest<'_> {
     /// Notes everything behind a record as needed, and stores anew what no sound pack holds.
     fn rely_on_all(&mut self, record: &BackupRecord) -> Result<(), RepositoryError> {
         let reader = ChunkReader::new(self.repository, COPY_OUT_CACHE_BYTES);
+        let ids = reader.ids_behind(&record.root)?;
+        // Afterwards: on the way the index may have caught up with packs that came meanwhile.
         let view = self.repository.index().reader()?;
-        for id in reader.ids_behind(&record.root)? {
+        for id in ids {
             if let Some(location) = view.locate_sound(&id)? {
                 self.relied_on.insert(location.pack);
                 continue;

@@ -63,7 +63,7 @@ pub struct Ingest<'r> {
     stored: HashSet<[u8; 32]>,
     /// Whether an id leaves `stored` when the index knows it.
     forgets_indexed: bool,
-    /// Packs of others that hold something of this backup.
+    /// Packs that hold something of this backup: of others, and its own that the index has answered for.
     relied_on: HashSet<PackId>,
     /// The objects that tell others of this ingest, oldest first; they go when it ends.
     announced: Vec<ObjectKey>,
@@ -282,10 +282,7 @@ impl<'r> Ingest<'r> {
 
 impl NodeSink for Ingest<'_> {
     fn store(&mut self, node: &RecipeNode) -> Result<NodeId, RepositoryError> {
-        let raw = match self.repository.config().allows_nodes_2() {
-            true => node.encode(),
-            false => node.encode_v1(),
-        };
+        let raw = node.encode(self.repository.config().node_version());
         // No reader would take it.
         if raw.len() > NODE_BYTES_MAX {
             let reason = format!("a node of {} bytes was made, at most {NODE_BYTES_MAX} are possible", raw.len());

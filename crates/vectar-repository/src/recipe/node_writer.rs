@@ -11,7 +11,7 @@ use crate::{
     error::RepositoryError,
     format::{
         config::{Config, NodeCut},
-        node::{LIST_DEPTH_MAX, NODE_BYTES_MAX, NODE_ITEMS_MAX, RecipeItem, RecipeNode},
+        node::{LIST_DEPTH_MAX, NODE_BYTES_MAX, NODE_ITEMS_MAX, NodeVersion, RecipeItem, RecipeNode},
     },
 };
 
@@ -68,10 +68,11 @@ impl NodeWriter {
     }
 
     /// Starts the list of a body. While its rows lie scattered over chunks, nodes may become as long as [`NODE_BYTES_MAX`] allows, if
-    /// every reader of the repository takes nodes in version 2.
+    /// every reader of the repository takes nodes in columns.
     #[must_use]
     pub fn of_body(config: &Config) -> Self {
-        Self { named: config.allows_nodes_2().then(HashSet::new), ..Self::new(config.node_cut) }
+        let named = (config.node_version() >= NodeVersion::Distances).then(HashSet::new);
+        Self { named, ..Self::new(config.node_cut) }
     }
 
     /// How many bytes of the snapshot the list covers so far.
@@ -265,7 +266,7 @@ mod tests {
 
     impl NodeSink for Nodes {
         fn store(&mut self, node: &RecipeNode) -> Result<NodeId, RepositoryError> {
-            let bytes = node.encode();
+            let bytes = node.encode(NodeVersion::NEWEST);
             assert!(bytes.len() <= crate::format::node::NODE_BYTES_MAX);
             let id = *blake3::hash(&bytes).as_bytes();
             self.0.insert(id, node.clone());
@@ -350,12 +351,12 @@ mod tests {
         let mut flat = Vec::new();
         nodes.flatten(&root, &mut flat);
         assert_eq!(flat, items);
-        let bytes: usize = nodes.0.values().map(|node| node.encode().len()).sum();
+        let bytes: usize = nodes.0.values().map(|node| node.encode(NodeVersion::NEWEST).len()).sum();
         // 3.2 of them are the name of the chunk, which each node has once.
         assert!(bytes <= 60_000 * 9, "{bytes} bytes in {} nodes", nodes.0.len());
         let mut short = Nodes::default();
         write(&items, &mut short);
-        let bytes: usize = short.0.values().map(|node| node.encode().len()).sum();
+        let bytes: usize = short.0.values().map(|node| node.encode(NodeVersion::NEWEST).len()).sum();
         assert!(bytes > 60_000 * 32, "otherwise nothing is gained: {bytes}");
     }
 
@@ -382,7 +383,7 @@ mod tests {
         let mut flat = Vec::new();
         nodes.flatten(&root, &mut flat);
         assert_eq!(flat, items);
-        let longest = nodes.0.values().map(|node| node.encode().len()).max().unwrap();
+        let longest = nodes.0.values().map(|node| node.encode(NodeVersion::NEWEST).len()).max().unwrap();
         assert!(longest > NODE_BYTES_MAX / 4, "otherwise nothing is shown: {longest}");
     }
 

@@ -18,7 +18,7 @@ use vectar_repository::{
         ingest_marks::{Intent, Pending, Void},
         keys,
         mark::{IntentSeen, Mark, MarkReason},
-        node::{RecipeItem, RecipeNode},
+        node::{NodeVersion, RecipeItem, RecipeNode},
         pack::{
             BodyEntry, FooterEntry, FooterError, PACK_HEADER_BYTES, PACK_TRAILER_BYTES, PackFooter, PackHeader,
             PackKind, RECORD_HEAD_BYTES, RecordHead, RecordKind, Trailer,
@@ -218,13 +218,15 @@ proptest! {
     #[test]
     fn every_node_comes_back(items in vec(item(), 0..40)) {
         let node = RecipeNode { items };
-        prop_assert_eq!(RecipeNode::decode(&node.encode()).unwrap(), node);
+        for version in [NodeVersion::Items, NodeVersion::Distances, NodeVersion::Choices] {
+            prop_assert_eq!(&RecipeNode::decode(&node.encode(version)).unwrap(), &node);
+        }
     }
 
     /// Equal nodes are equal bytes, and only they: what decodes encodes to the very same, except for unused or repeated ids.
     #[test]
     fn a_cut_node_is_refused(items in vec(item(), 1..20), at: prop::sample::Index) {
-        let bytes = RecipeNode { items }.encode();
+        let bytes = RecipeNode { items }.encode(NodeVersion::NEWEST);
         let at = at.index(bytes.len());
         prop_assert!(RecipeNode::decode(&bytes[..at]).is_err());
     }
@@ -473,10 +475,13 @@ fn the_layouts_are_those_of_the_document() {
     let (tags, slots, starts) = ([0, 1, 2, 3, 2], [1, 1, 1, 0, 1, 0], [0, 10, 1, 2, 0]);
     let lens = [&[1, 2][..], &[2, 44, 5, 1, 1], &[0, 1, 0, 0, 0]].concat();
     let columns = [&tags[..], &slots, &starts, &lens, b"hi", &[7]].concat();
-    assert_eq!(node.encode(), [&[2][..], &ids, &columns].concat());
-    // As it was written before.
+    assert_eq!(node.encode(NodeVersion::Choices), [&[3][..], &ids, &columns].concat());
+    // As it was written before: without a choice, so slots are steps from the one behind the last; and item by item.
+    let (slots, starts) = ([2, 1, 0, 0, 1], [10, 1, 2, 0]);
+    let columns = [&tags[..], &slots, &starts, &lens, b"hi", &[7]].concat();
+    assert_eq!(node.encode(NodeVersion::Distances), [&[2][..], &ids, &columns].concat());
     let items = [&[0, 2, b'h', b'i'][..], &[1, 7, 0xac, 2], &[2, 0, 20, 5], &[3, 0, 1], &[2, 3, 0, 1]].concat();
-    assert_eq!(RecipeNode::decode(&[&[1][..], &ids, &items].concat()).unwrap(), node);
+    assert_eq!(node.encode(NodeVersion::Items), [&[1][..], &ids, &items].concat());
 
     let text = frame::encode(FrameKind::Event, &serde_json::json!({"a": 1}));
     let digest = blake3::hash(br#"{"a":1}"#).to_hex();

@@ -13,13 +13,19 @@ use std::{
 use serde::Deserialize;
 use tempfile::TempDir;
 use vectar_backend::{Backend, LocalBackend};
-use vectar_repository::{ErrorKind, Repository, format::keys};
+use vectar_repository::{
+    ErrorKind, Repository,
+    format::{
+        keys,
+        node::{NodeVersion, RecipeNode},
+    },
+};
 use vectar_testkit::fixtures::workspace_root;
 
 use crate::scene::{assert_backups, keys_below, object, open, process, rebuilt, second_bytes, sha256, store};
 
 /// The folders below `fixtures/repositories` that the tests here read.
-const COVERED: [&str; 2] = ["v1", "v1-recipe-nodes-2"];
+const COVERED: [&str; 3] = ["v1", "v1-recipe-nodes-2", "v1-recipe-nodes-3"];
 
 /// `expected.json`: what a repository must give back.
 #[derive(Deserialize)]
@@ -123,7 +129,7 @@ fn a_repository_of_a_former_version_is_still_written() {
         let repository = open(backend.clone(), 3).unwrap();
         let old = repository.records().unwrap().backups.remove(0);
         let bytes = rebuilt(&repository, &old).unwrap();
-        let known = repository.id_key().node_id(&vectar_repository::format::node::RecipeNode::default().encode());
+        let known = repository.id_key().node_id(&RecipeNode::default().encode(NodeVersion::NEWEST));
         assert_ne!(known, old.root, "{version}: the oldest backup holds something");
         store(&repository, "new", &[second_bytes(), bytes].concat()).unwrap();
         let mut names: Vec<String> = expected(version).backups.into_iter().map(|backup| backup.name).collect();

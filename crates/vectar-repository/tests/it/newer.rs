@@ -10,7 +10,7 @@ use vectar_repository::{
     format::{
         frame::{self, FrameKind},
         keys,
-        node::RecipeNode,
+        node::{NodeVersion, RecipeNode},
         pack::RecordKind,
     },
 };
@@ -132,13 +132,13 @@ fn an_unknown_codec_is_refused_for_its_chunk_only() {
 fn a_newer_recipe_node_is_refused() {
     let memory = with_one_backup();
     let repository = Repository::open(Arc::new(memory.another_process()), process(3)).unwrap();
-    let mut node = RecipeNode::default().encode();
-    node[0] = 3;
+    let mut node = RecipeNode::default().encode(NodeVersion::NEWEST);
+    node[0] = 4;
     let id: NodeId = repository.id_key().node_id(&node);
     publish_pack(&memory, &repository, (RecordKind::Node, 0, *id.as_bytes(), &node, node.len() as u32));
     let indexed = open(Arc::new(memory.another_process()), 4).unwrap();
     let error = vectar_repository::ChunkReader::new(&indexed, 1 << 20).node(&id).unwrap_err();
-    assert!(error.to_string().ends_with("recipe node has version 3, this vectar reads up to 2"), "{error}");
+    assert!(error.to_string().ends_with("recipe node has version 4, this vectar reads up to 3"), "{error}");
 }
 
 /// Row directories are reserved: a pack that holds one is read, and what lies beside it is served.

@@ -7,7 +7,7 @@ use vectar_chunk::{CodecHint, CodecId, PLANES_FEATURE};
 use vectar_repository::{
     ChunkReader, IndexedRepository, Ingest, InitOptions, NodeWriter, Preparer, Repository,
     format::{
-        node::{NODES_FEATURE, RecipeItem},
+        node::{NODES_3_FEATURE, RecipeItem},
         pack::{PackFooter, RecordKind},
         record::BackupRecord,
     },
@@ -54,7 +54,7 @@ fn codecs(backend: &dyn Backend) -> BTreeSet<CodecId> {
 
 #[test]
 fn a_new_repository_requires_the_codec_by_name() {
-    for (planes, features) in [(true, vec![PLANES_FEATURE, NODES_FEATURE]), (false, vec![])] {
+    for (planes, features) in [(true, vec![PLANES_FEATURE, NODES_3_FEATURE]), (false, vec![])] {
         let repository = open(Arc::new(init(planes).another_process()), 2).unwrap();
         assert_eq!(repository.config().required_features, features);
         assert_eq!(repository.config().allows_planes(), planes);

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use jiff::SignedDuration;
-use vectar_backend::{Backend, BackendExt, KeyPrefix};
+use vectar_backend::{Backend, BackendExt, KeyPrefix, PutOutcome};
 use vectar_repository::{
     ChunkReader, ErrorKind, IndexedRepository, RecipeWalker, RepositoryError,
     format::{ids::IngestNonce, keys, node::RecipeItem, record::BackupRecord},
@@ -205,6 +205,24 @@ fn a_backup_that_was_forgotten_meanwhile_stays_forgotten() {
     assert_eq!(names(Arc::new(memory.another_process())), ["other"]);
     let record = other.undelete(&forgotten).unwrap();
     assert!(rebuilt(&other, &record).unwrap() == small_bytes());
+}
+
+/// Two clients take the digest of one snapshot; the slower one knows a record that is not the newest any more.
+#[test]
+fn what_another_client_said_meanwhile_is_not_hidden() {
+    let memory = MemoryBackend::new();
+    init(Arc::new(memory.another_process()));
+    let one = open(Arc::new(memory.another_process()), 2).unwrap();
+    let record = store(&one, "late", &noise(7, 50_000)).unwrap().record;
+    assert_eq!(one.record_sha256(&record, &"2".repeat(64)).unwrap(), None, "it has one");
+    let record = BackupRecord { sha256: None, ..record };
+    // The newer record is there and the older one not yet gone.
+    let newer = BackupRecord { seq: 1, sha256: Some("1".repeat(64)), ..record.clone() };
+    let put = memory.put_if_absent(&keys::record(&newer.id, 1), &[newer.encode().into()]).unwrap();
+    assert_eq!(put, PutOutcome::Created);
+    assert_eq!(one.record_sha256(&record, &"2".repeat(64)).unwrap(), None);
+    let kept = one.records().unwrap().backups;
+    assert_eq!(kept.iter().map(|kept| (kept.seq, kept.sha256.clone())).collect::<Vec<_>>(), [(1, newer.sha256)]);
 }
 
 /// A reader that began before goes on: the old chunks stay for the grace.

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     observer::{CancelToken, Observer},
     rebuild::{Nowhere, Target},
-    restore::{RestoreOptions, SnapshotFile},
+    restore::{RestoreOptions, SnapshotTarget},
     verify::Forget,
     words::hex,
 };
@@ -59,7 +59,7 @@ pub fn extract_to_file(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Extracted, Error> {
-    let mut file = SnapshotFile::begin(path, options)?;
+    let mut file = SnapshotTarget::begin(path, options)?;
     let proven = stream(part, file.target(), observer, cancel)?;
     let sidecar = file.publish(&proven.sha256)?;
     Ok(Extracted { path: path.to_owned(), sidecar, proven })

@@ -27,7 +27,7 @@ pub(super) enum Step {
     BeginBody,
     /// The body ends; `digest` when it is worth remembering.
     EndBody { digest: Option<BodyDigest> },
-    /// A body that is stored already, chunk for chunk, in these packs.
+    /// A body that is stored already, chunk for chunk; these are packs behind it that the ingest was not told of yet.
     KnownBody { node: NodeId, len: u64, class: Class, packs: Vec<PackId> },
     /// The next chunk of the current body.
     Chunk { range: Range<usize>, class: Class, hint: CodecHint },

@@ -13,7 +13,7 @@ use vectar_qdrant::{
     BodyLabel, BodyPath, BodySize, Class, Classifier, SMALL_JSON_BYTES_MAX, SegmentId,
     storage::{StoredFile, ValuePlaces},
 };
-use vectar_repository::{ChunkReader, index::IndexReader};
+use vectar_repository::{ChunkReader, PackId, index::IndexReader};
 use vectar_tar::{BodyHead, CatalogueRow, ExpandedBody, RowRole, SparseMap, SplitSink};
 
 use super::{
@@ -145,7 +145,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         })
     }
 
-    /// Announces bodies of which at most the first block will come, because they are stored already.
+    /// Announces bodies of which at most the first block will come, because they are stored already, in packs that the ingest relies on.
     pub(super) fn expect_known(&mut self, known: impl IntoIterator<Item = KnownBody>) {
         self.known.extend(known.into_iter().map(|body| (body.offset, body)));
     }
@@ -316,9 +316,9 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         Ok(())
     }
 
-    /// Replaces a body by one reference.
-    fn refer_to(&mut self, known: KnownBody, class: Class) -> Result<(), Error> {
-        let KnownBody { len, node, packs, .. } = known;
+    /// Replaces a body by one reference. The packs are those that the ingest was not told of yet.
+    fn refer_to(&mut self, known: KnownBody, packs: Vec<PackId>, class: Class) -> Result<(), Error> {
+        let KnownBody { len, node, .. } = known;
         self.step(Step::KnownBody { node, len, class, packs })
     }
 }
@@ -379,7 +379,7 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
     fn end_body(&mut self, complete: bool) -> Result<(), Error> {
         if let Some((known, class)) = self.passed.take() {
             debug_assert!(complete, "what is passed over was there when it was hashed");
-            return self.refer_to(known, class);
+            return self.refer_to(known, Vec::new(), class);
         }
         let mut body = self.body.take().expect("the splitter ends only what it began");
         let row = body.row.map(|row| &mut self.seen.rows[row]);
@@ -408,7 +408,7 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
         let looked_up =
             digest.filter(|_| body.buffered).map(|digest| known::look_up(&self.view, self.reader, &digest, place));
         match looked_up.transpose()?.flatten() {
-            Some(known) => self.refer_to(known, body.label.class)?,
+            Some((known, packs)) => self.refer_to(known, packs, body.label.class)?,
             None => {
                 if body.buffered {
                     self.step(Step::BeginBody)?;

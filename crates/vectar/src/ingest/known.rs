@@ -4,6 +4,8 @@
 //! known is not read again. That is for a file whose SHA-256 is not wanted: the digest of the whole needs every byte in order, and it must
 //! be of the same reading as what is stored.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 use vectar_chunk::{BODY_PIECE_BYTES, BodyDigest, BodyPiece, NodeId};
 use vectar_repository::{ChunkReader, PackId, RepositoryError, index::IndexReader};
@@ -28,24 +30,32 @@ pub(super) struct KnownBody {
     /// Its stored bytes.
     pub(super) len: u64,
     pub(super) node: NodeId,
-    /// The packs that hold everything behind it.
-    pub(super) packs: Vec<PackId>,
+}
+
+/// Bodies of a file that are stored already.
+#[derive(Debug, Default)]
+pub(super) struct KnownBodies {
+    /// In the order of the file.
+    pub(super) bodies: Vec<KnownBody>,
+    /// The packs that hold everything behind them.
+    pub(super) packs: HashSet<PackId>,
 }
 
 /// Looks a body up by its digest; one of which anything is not sound is as good as new. One view serves a whole ingest: the index learns of
-/// the ingest's own packs meanwhile, and when it does must not show in what is stored.
+/// the ingest's own packs meanwhile, and when it does must not show in what is stored. With it come the packs that hold everything behind it.
 pub(super) fn look_up(
     view: &IndexReader<'_>,
     reader: &ChunkReader<'_>,
     digest: &BodyDigest,
     (offset, len): (u64, u64),
-) -> Result<Option<KnownBody>, RepositoryError> {
+) -> Result<Option<(KnownBody, Vec<PackId>)>, RepositoryError> {
     let Some((node, _)) = view.body(digest)?.filter(|(_, known)| *known == len) else { return Ok(None) };
     let packs = reader.sound_packs_behind(&node, len)?;
-    Ok(packs.map(|packs| KnownBody { offset, len, node, packs }))
+    Ok(packs.map(|packs| (KnownBody { offset, len, node }, packs)))
 }
 
-/// Finds those of these bodies of a file that are stored already, in the order of the file. Reads each once; memory: a piece for each thread.
+/// Finds those of these bodies of a file that are stored already. Reads each once; memory: a piece for each thread, and some 100 bytes for each
+/// body that is known.
 ///
 /// # Errors
 /// The file cannot be read, the index failed, or the caller asked to stop.
@@ -54,16 +64,16 @@ pub(super) fn find<'c>(
     file: &SnapshotFile,
     bodies: impl Iterator<Item = &'c CatalogueRow>,
     cancel: &CancelToken,
-) -> Result<Vec<KnownBody>, Error> {
+) -> Result<KnownBodies, Error> {
     let repository = engine.repository();
     if repository.index().counts()?.bodies == 0 {
-        return Ok(Vec::new());
+        return Ok(KnownBodies::default());
     }
     let (view, reader) = (repository.index().reader()?, ChunkReader::new(repository, NODE_CACHE_BYTES));
     let is_whole =
         |row: &&CatalogueRow| row.role == RowRole::Leaf { complete: true } && row.len >= BODY_DIGEST_BYTES_MIN;
     let mut rest = bodies.filter(is_whole).peekable();
-    let mut known = Vec::new();
+    let mut known = KnownBodies::default();
     while rest.peek().is_some() {
         let mut bytes = 0;
         let mut group = Vec::new();
@@ -72,9 +82,12 @@ pub(super) fn find<'c>(
             group.push((row.head.offset, row.len));
         }
         for (body, digest) in group.iter().zip(digests(engine, file, &group, cancel)?) {
-            known.extend(look_up(&view, &reader, &digest, *body)?);
+            if let Some((body, packs)) = look_up(&view, &reader, &digest, *body)? {
+                known.bodies.push(body);
+                known.packs.extend(packs);
+            }
         }
-        if known.is_empty() {
+        if known.bodies.is_empty() {
             break;
         }
     }

@@ -151,24 +151,25 @@ pub fn ingest(
     let view = engine.repository().index().reader()?;
     let level = options.compression.zstd_level();
     let workers = Workers::new(engine.repository(), view, level);
-    let ingest = begin(engine.repository(), level)?;
+    let mut ingest = begin(engine.repository(), level)?;
     let is_digested = options.digest == DigestTime::Now || look.sha256.is_some();
     let known_bodies = match (&source, is_digested) {
         (Source::File(file), false) => known::find(engine, file, look.skippable(rows.is_some()), cancel)?,
-        _ => Vec::new(),
+        _ => known::KnownBodies::default(),
     };
-    let stages =
-        pipeline::Stages { classifier: look.classifier, rows, workers, ingest, known: known_bodies, is_digested };
+    ingest.rely_on_packs(known_bodies.packs);
+    let stages = pipeline::Stages {
+        classifier: look.classifier,
+        rows,
+        workers,
+        ingest,
+        known: known_bodies.bodies,
+        is_digested,
+    };
     let piped = pipeline::run(engine, &mut source, stages, observer, cancel)?;
     cancel.check()?;
     let sha256 = piped.sha256.as_ref().map(|sha256| hex(sha256));
-    if let Source::File(file) = &source {
-        file.check_unchanged()?;
-        if look.sha256.is_some() && look.sha256 != piped.sha256 {
-            let change = "its bytes differ from those hashed before".to_owned();
-            return Err(Error::SourceChanged { path: file.path().to_owned(), change });
-        }
-    }
+    check_same(&source, look.sha256.as_ref(), piped.sha256.as_ref())?;
     let damaged = judge(&source.name(), &piped.summary.anomalies, options)?.or(look.damaged);
     let bytes = piped.summary.bytes;
     if options.dry_run {
@@ -180,6 +181,7 @@ pub fn ingest(
     if damaged.is_none()
         && let Some(record) = same_recipe(engine, &source, (&piped.assembled, sha256.is_some()), known)?
     {
+        let record = with_digest(engine, record, sha256.as_deref());
         return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
     }
     let draft = RecordDraft {
@@ -193,6 +195,17 @@ pub fn ingest(
     };
     let committed = piped.assembled.ingest.commit(piped.assembled.root, piped.assembled.covered, draft)?;
     Ok(IngestOutcome::Stored(Box::new(committed)))
+}
+
+/// Refuses a file that changed since it was looked at, by its times or by the digest that was taken then.
+fn check_same(source: &Source, before: Option<&[u8; 32]>, now: Option<&[u8; 32]>) -> Result<(), Error> {
+    let Source::File(file) = source else { return Ok(()) };
+    file.check_unchanged()?;
+    if before.is_some() && before != now {
+        let change = "its bytes differ from those hashed before".to_owned();
+        return Err(Error::SourceChanged { path: file.path().to_owned(), change });
+    }
+    Ok(())
 }
 
 /// The backup of the same name whose recipe this is, if everything behind it is sound. Not one whose digest could have been compared.
@@ -211,6 +224,18 @@ fn same_recipe(
         }
     }
     Ok(None)
+}
+
+/// The record of a backup with the digest that its snapshot came to now, if it had none and the storage takes it.
+fn with_digest(engine: &Engine, record: BackupRecord, sha256: Option<&str>) -> BackupRecord {
+    let Some(sha256) = sha256 else { return record };
+    match engine.repository().record_sha256(&record, sha256) {
+        Ok(recorded) => recorded.unwrap_or(record),
+        Err(error) => {
+            tracing::warn!(%error, "the snapshot is stored already; its SHA-256, which was not known yet, could not be recorded");
+            record
+        }
+    }
 }
 
 /// Opens the backups that rows may be shared with.

@@ -50,7 +50,7 @@ pub(super) struct Piped<'r> {
 pub(super) struct Stages<'r> {
     pub(super) classifier: Classifier,
     pub(super) rows: Option<RowIndexes<'r>>,
-    /// Their view of the index must not be younger than the one that `ingest` has: what a worker finds there the ingest must find too,
+    /// Their view of the index is of when the ingest began. What a worker finds in it `ingest` finds too, which sees what came since; it must,
     /// because a chunk that is known is not kept.
     pub(super) workers: Workers<'r>,
     pub(super) ingest: Ingest<'r>,
