@@ -10,7 +10,7 @@ use vectar::{
     ingest::RowSharing,
 };
 use vectar_backend::LocalBackend;
-use vectar_repository::SystemEnvironment;
+use vectar_repository::{ChunkReader, SystemEnvironment, format::pack::RecordKind};
 use vectar_testkit::{
     backend::{Operation, RecordingBackend},
     corpus::{CorpusOptions, Step, write_series},
@@ -86,6 +86,31 @@ fn each_ingest_reads_its_predecessors_twice_and_a_late_restore_no_chunk_twice() 
         // Rows of all earlier generations lie among some that are dead.
         assert!(read <= of_first * 13 / 10, "{read} bytes were read, {of_first} for the first");
     }
+}
+
+/// Rows that live on from generation to generation are stored anew, side by side, before they lie in too many chunks.
+#[test]
+fn what_a_late_restore_reads_and_does_not_need_is_bounded() {
+    let scene = Scene::new();
+    let snapshots = series(&scene, 1500, restless(24));
+    let records: Vec<BackupRecord> = snapshots.iter().map(|(path, _)| store(&scene, path).0).collect();
+    let whole: u64 = snapshots.iter().map(|(path, _)| path.metadata().unwrap().len()).sum();
+    assert!(scene.stored_bytes() * 5 < whole * 2, "{} bytes are stored of {whole}", scene.stored_bytes());
+    let last = records.last().unwrap();
+    assert_eq!(sha256(&rebuilt_by(&scene.engine, last).unwrap().1), snapshots[23].1);
+    let behind = decoded_bytes_behind(&scene, last);
+    // Were rows shared with every chunk however empty, it would be 1.29 times as much.
+    println!("{} bytes are stored of {whole}; {behind} are decoded for {}", scene.stored_bytes(), last.bytes);
+    assert!(behind * 10 <= last.bytes * 12, "{behind} bytes are decoded for {}", last.bytes);
+}
+
+/// Bytes of all chunks of which a backup needs a part.
+fn decoded_bytes_behind(scene: &Scene, record: &BackupRecord) -> u64 {
+    let (engine, _) = counted(scene);
+    let index = engine.repository().index();
+    let ids = ChunkReader::new(engine.repository(), 1 << 20).ids_behind(&record.root).unwrap();
+    let located = ids.iter().map(|id| index.locate(id).unwrap().unwrap());
+    located.filter(|location| location.kind == RecordKind::Chunk).map(|location| u64::from(location.raw_len)).sum()
 }
 
 /// Rows in the order of writing become rows in the order of ids: those of each source chunk go everywhere.

@@ -258,16 +258,18 @@ impl<'e> RowIndexes<'e> {
         let (rows, chunks) = listing.finish();
         let mut places = Vec::with_capacity(rows.len());
         let mut rest = &rows[..];
-        while let Some(first) = rest.first() {
-            let first = first.chunk as usize;
-            let mut bytes = 0;
-            let fits = |chunk: &&ListedChunk| {
-                let fits = bytes < AT_ONCE_BYTES;
+        while !rest.is_empty() {
+            let (mut ids, mut bytes, mut count) = (Vec::new(), 0, 0);
+            for rows in rest.chunk_by(|row, next| row.chunk == next.chunk) {
+                if bytes >= AT_ONCE_BYTES {
+                    break;
+                }
+                let chunk = &chunks[rows[0].chunk as usize];
+                ids.push(chunk.id);
                 bytes += chunk.bytes as usize;
-                fits
-            };
-            let ids: Vec<ChunkId> = chunks[first..].iter().take_while(fits).map(|chunk| chunk.id).collect();
-            let (group, later) = rest.split_at(rest.partition_point(|row| (row.chunk as usize) < first + ids.len()));
+                count += rows.len();
+            }
+            let (group, later) = rest.split_at(count);
             let read = self.fetch(&ids);
             places.extend(self.places(group, &chunks, &read));
             self.keep(read);

@@ -26,6 +26,10 @@ pub(super) struct ListedRow {
     pub(super) bytes: u32,
 }
 
+/// Rows are shared with a chunk of which a predecessor uses at least one in so many bytes. What lies in emptier ones is stored anew, side by
+/// side: else every generation would leave the rows that live on in more chunks, and each restore read more that it does not need.
+const USED_ONE_IN: u64 = 2;
+
 /// A chunk that rows lie in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListedChunk {
@@ -42,6 +46,19 @@ pub(super) struct Listing {
     chunks: Vec<ListedChunk>,
     /// The number of each chunk; `None` for one that must not be relied on.
     numbers: HashMap<ChunkId, Option<u32>>,
+    /// How much of each chunk is used.
+    used: Vec<Used>,
+    /// Whether there was no room for all rows, so that more is used than was seen.
+    is_cut_short: bool,
+}
+
+/// How much of a chunk is used.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    /// By the predecessor that is being listed, in bytes.
+    now: u64,
+    /// By the one that uses most of it.
+    most: u64,
 }
 
 /// An earlier backup, listed.
@@ -54,17 +71,51 @@ pub(super) struct Predecessor<'e> {
 
 impl Listing {
     pub(super) fn new(rows_max: usize) -> Self {
-        Self { rows: Vec::new(), rows_max, chunks: Vec::new(), numbers: HashMap::new() }
+        Self {
+            rows: Vec::new(),
+            rows_max,
+            chunks: Vec::new(),
+            numbers: HashMap::new(),
+            used: Vec::new(),
+            is_cut_short: false,
+        }
     }
 
-    /// The rows, each once and by their places, and the chunks by their numbers.
+    /// The rows that are shared with, each once and by their places, and the chunks by their numbers.
     pub(super) fn finish(mut self) -> (Vec<ListedRow>, Vec<ListedChunk>) {
         self.sort();
+        let is_used = |row: &ListedRow| {
+            let chunk = row.chunk as usize;
+            self.used[chunk].most * USED_ONE_IN >= u64::from(self.chunks[chunk].bytes)
+        };
+        if !self.is_cut_short {
+            self.rows.retain(is_used);
+        }
         (self.rows, self.chunks)
+    }
+
+    /// Notes that the predecessor at hand uses so many bytes of a chunk.
+    fn note_used(&mut self, number: u32, bytes: u32) {
+        self.used[number as usize].now += u64::from(bytes);
+    }
+
+    fn end_predecessor(&mut self) {
+        for used in &mut self.used {
+            used.most = used.most.max(std::mem::take(&mut used.now));
+        }
     }
 
     fn is_full(&self) -> bool {
         self.rows.len() >= self.rows_max
+    }
+
+    /// Whether there is no more room, not even when rows that came twice are given up.
+    fn is_full_for_good(&mut self) -> bool {
+        if self.is_full() {
+            self.sort();
+            self.is_cut_short |= self.is_full();
+        }
+        self.is_full()
     }
 
     fn sort(&mut self) {
@@ -80,7 +131,10 @@ impl Listing {
         };
         let location = view.locate_sound(chunk.as_bytes())?;
         let number = location.and_then(|_| u32::try_from(self.chunks.len()).ok());
-        self.chunks.extend(location.map(|location| ListedChunk { id: chunk, bytes: location.raw_len }));
+        if let Some(location) = location {
+            self.chunks.push(ListedChunk { id: chunk, bytes: location.raw_len });
+            self.used.push(Used::default());
+        }
         Ok(*vacant.insert(number))
     }
 }
@@ -103,16 +157,14 @@ impl Predecessor<'_> {
     /// Adds the rows of one kind.
     pub(super) fn list(&self, kind: &RowKind, repository: (&ChunkReader<'_>, &IndexReader<'_>), listing: &mut Listing) {
         for (row, label) in self.bodies(kind) {
-            if listing.is_full() {
-                listing.sort();
-                if listing.is_full() {
-                    return;
-                }
+            if listing.is_full_for_good() {
+                break;
             }
             if let Err(error) = self.list_body(row, &label, repository, listing) {
                 tracing::warn!(path = %row.head.path, %error, "rows of an earlier backup cannot be read and are not shared with");
             }
         }
+        listing.end_predecessor();
     }
 
     /// The bodies that hold rows of a kind.
@@ -151,14 +203,19 @@ impl Predecessor<'_> {
         let (begin, end) = (row.head.offset, row.head.offset + row.len);
         for placed in RecipeWalker::new(reader, &self.record.root, self.record.bytes, begin)? {
             let Placed { offset, extent } = placed?;
-            if offset >= end || listing.is_full() {
+            if offset >= end {
+                break;
+            }
+            if listing.is_full() {
+                listing.is_cut_short = true;
                 break;
             }
             let RecipeItem::Copy { chunk, start, len } = extent else { continue };
             // The piece within the body; the first one may begin before it.
             let within = offset.saturating_sub(begin)..(offset + u64::from(len)).min(end) - begin;
+            let Some(chunk) = listing.number(chunk, view)? else { continue };
+            listing.note_used(chunk, len);
             while let Some(Unit { start: unit, bytes }) = units.next_within(within.start, within.end) {
-                let Some(chunk) = listing.number(chunk, view)? else { break };
                 if let Ok(start) = u32::try_from(u64::from(start) + (begin + unit - offset)) {
                     listing.rows.push(ListedRow { chunk, start, bytes });
                 }
