@@ -69,20 +69,6 @@ pub(crate) fn version(program: &Path, arguments: &[&str]) -> Result<String> {
     Ok(version_line(&String::from_utf8_lossy(&[output.stdout, output.stderr].concat())))
 }
 
-/// Whether a command of a program takes an option with a value, by what its help says.
-///
-/// # Errors
-///
-/// When it cannot be started.
-pub(crate) fn takes(program: &Path, command: &str, option: &str) -> Result<bool> {
-    let help = Command::new(program)
-        .args([command, "--help"])
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", program.display()))?;
-    Ok(String::from_utf8_lossy(&help.stdout).lines().any(|line| line.trim_start().starts_with(&format!("{option} <"))))
-}
-
 fn version_line(text: &str) -> String {
     let line = text.lines().find(|line| line.chars().any(|letter| letter.is_ascii_digit()));
     let line = line.unwrap_or("version not told");

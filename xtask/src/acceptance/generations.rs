@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::claim::Claim;
 use super::measured::{Measured, same_bytes};
-use super::{MEMORY_BYTES_MAX, MIB, Scene, len};
+use super::{MEMORY_BYTES_MAX, MIB, Scene, len, remove_file};
 
 /// Snapshots in the series.
 const GENERATIONS: u32 = 30;
@@ -91,11 +91,6 @@ fn make(scene: &Scene<'_>, generation: u32) -> Result<PathBuf> {
     let bytes = len(&snapshot)?;
     ensure!(bytes >= SNAPSHOT_BYTES_MIN, "{bytes} bytes were made, {SNAPSHOT_BYTES_MIN} wanted at least");
     Ok(snapshot)
-}
-
-#[expect(clippy::disallowed_methods, reason = "takes away a snapshot that was made for this, to save space")]
-fn remove_file(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 /// Bytes of the packs of a repository.

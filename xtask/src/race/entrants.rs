@@ -36,13 +36,38 @@ pub(super) struct Missing {
 }
 
 enum Kind {
-    Vectar { later: bool },
+    Vectar(&'static Setting),
     Restic,
     Rustic,
     Borg { chunker: Option<&'static str> },
     Casync,
     Zpaq,
 }
+
+/// How our program is called.
+struct Setting {
+    name: &'static str,
+    threads: &'static str,
+    /// For every command.
+    common: &'static [&'static str],
+    /// For an ingest.
+    ingest: &'static [&'static str],
+    /// Whether its repository is as large as that of another setting.
+    is_sized: bool,
+}
+
+/// One thread that encodes or decodes beside those that read, cut and write, which there are in any case.
+const SETTINGS: [Setting; 3] = [
+    Setting { name: OURS, threads: ALL, common: &[], ingest: &[], is_sized: true },
+    Setting { name: OURS_LATER, threads: ALL, common: &[], ingest: &["--sha256", "later"], is_sized: false },
+    Setting {
+        name: "vectar, 1 thread",
+        threads: "one and its helpers",
+        common: &["--threads", "1"],
+        ingest: &[],
+        is_sized: false,
+    },
+];
 
 /// The program, its Debian package, how its version is asked for, and how many threads it takes: borg and casync are made for one, the
 /// others look how many processors there are.
@@ -62,7 +87,7 @@ const ALL: &str = "all";
 /// When a program that is there cannot be started.
 pub(super) fn all(release: &Path, tools: &Path) -> Result<(Vec<Entrant>, Vec<Missing>)> {
     let mut missing = Vec::new();
-    let mut entrants = ours(release, &mut missing)?;
+    let mut entrants = ours(release)?;
     match programs::from_crate("rustic", "rustic-rs", tools)? {
         Some(program) => {
             let version = programs::version(&program, &["--version"])?;
@@ -91,30 +116,24 @@ pub(super) fn all(release: &Path, tools: &Path) -> Result<(Vec<Entrant>, Vec<Mis
     Ok((entrants, missing))
 }
 
-/// The program of this tree with and without a digest in the ingest.
-fn ours(release: &Path, missing: &mut Vec<Missing>) -> Result<Vec<Entrant>> {
+/// The program of this tree in all its settings.
+fn ours(release: &Path) -> Result<Vec<Entrant>> {
     let program = release.join("vectar");
     let version = programs::version(&program, &["--version"])?;
-    let entrant = |name, later| Entrant {
-        name,
+    let entrant = |setting: &'static Setting| Entrant {
+        name: setting.name,
         version: version.clone(),
-        threads: ALL,
+        threads: setting.threads,
         program: program.clone(),
-        kind: Kind::Vectar { later },
+        kind: Kind::Vectar(setting),
     };
-    let mut entrants = vec![entrant(OURS, false)];
-    if programs::takes(&program, "ingest", "--sha256")? {
-        entrants.push(entrant(OURS_LATER, true));
-    } else {
-        missing.push(Missing { name: OURS_LATER, why: "this vectar has no option --sha256 of ingest".to_owned() });
-    }
-    Ok(entrants)
+    Ok(SETTINGS.iter().map(entrant).collect())
 }
 
 impl Entrant {
     /// Whether it is a program of this tree.
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self.kind, Kind::Vectar { .. })
+        matches!(self.kind, Kind::Vectar(_))
     }
 
     /// Whether it is a program of others with the settings it comes with, and not with such that suit small chunks.
@@ -122,16 +141,16 @@ impl Entrant {
         !self.is_ours() && !matches!(self.kind, Kind::Borg { chunker: Some(_) })
     }
 
-    /// Whether its repository is measured: without a digest in the ingest ours is as large as with one.
+    /// Whether its repository is measured: ours is as large in every setting.
     pub(super) fn is_sized(&self) -> bool {
-        !matches!(self.kind, Kind::Vectar { later: true })
+        !matches!(self.kind, Kind::Vectar(Setting { is_sized: false, .. }))
     }
 
     /// Makes an empty repository in `folder`, where nothing of this entrant lies.
     pub(super) fn init(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder.join("repository"))?;
         match &self.kind {
-            Kind::Vectar { .. } | Kind::Restic | Kind::Rustic => self.call(folder, &["init"]),
+            Kind::Vectar(_) | Kind::Restic | Kind::Rustic => self.call(folder, &["init"]),
             Kind::Borg { .. } => self.call(folder, &["init", "--encryption", "none", "repository"]),
             Kind::Casync | Kind::Zpaq => Ok(()),
         }
@@ -142,9 +161,8 @@ impl Entrant {
         let path = file.to_str().context("paths of a race are text")?;
         let name = name_of(file)?;
         match &self.kind {
-            Kind::Vectar { later: false } => self.call(folder, &["ingest", "--collection", "race", path]),
-            Kind::Vectar { later: true } => {
-                self.call(folder, &["ingest", "--sha256", "later", "--collection", "race", path])
+            Kind::Vectar(setting) => {
+                self.call(folder, &[&["ingest", "--collection", "race"], setting.ingest, &[path]].concat())
             }
             Kind::Restic | Kind::Rustic => self.call(folder, &["backup", "--force", path]),
             Kind::Borg { chunker } => {
@@ -164,7 +182,7 @@ impl Entrant {
     pub(super) fn restore(&self, folder: &Path, file: &Path) -> Result<()> {
         let name = name_of(file)?;
         match &self.kind {
-            Kind::Vectar { .. } => self.call(folder, &["restore", name, "-o", "restored/snapshot"]),
+            Kind::Vectar(_) => self.call(folder, &["restore", name, "-o", "restored/snapshot"]),
             Kind::Restic => self.call(folder, &["restore", "latest", "--target", "restored"]),
             Kind::Rustic => self.call(folder, &["restore", "latest", "restored"]),
             Kind::Borg { .. } => {
@@ -209,7 +227,9 @@ impl Entrant {
         }
         command.env("HOME", folder);
         match &self.kind {
-            Kind::Vectar { .. } => command.args(["--repo", "repository", "--index-dir", "index"]),
+            Kind::Vectar(setting) => {
+                command.args(["--repo", "repository", "--index-dir", "index"]).args(setting.common)
+            }
             Kind::Restic => command.env("RESTIC_PASSWORD", "race").args(["--repo", "repository"]),
             Kind::Rustic => command.env("RUSTIC_PASSWORD", "race").env("RUSTIC_REPOSITORY", "repository"),
             Kind::Borg { .. } => command
