@@ -54,6 +54,15 @@ pub(crate) struct CorpusSizes {
 }
 
 impl Corpus {
+    /// As the report calls it where it is missing.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Generated => "the generated collection",
+            Self::Large => "the large generated collection",
+            Self::Edge => "the shard of Qdrant's own engine",
+        }
+    }
+
     /// Makes the snapshot in `folder`, which does not exist.
     ///
     /// # Errors

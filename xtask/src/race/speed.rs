@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use clap::ValueEnum as _;
 
 use super::{
     bounds::{self, Claim},
@@ -106,6 +107,9 @@ pub(super) fn run(root: &Path, release: &Path, work: &Path, options: &SpeedOptio
     let tools = release.with_file_name("race-tools");
     let (entrants, mut missing) = entrants::all(release, &tools)?;
     let probes = probes(&tools, &mut missing)?;
+    for left_out in Corpus::value_variants().iter().filter(|corpus| !options.corpora.contains(corpus)) {
+        missing.push(Missing { name: left_out.name(), why: "this race was asked to leave it out".to_owned() });
+    }
     let mut report =
         Report { rounds: options.rounds, entrants, probes, missing, raced: Vec::new(), series: Vec::new() };
     for corpus in &options.corpora {
@@ -118,7 +122,7 @@ pub(super) fn run(root: &Path, release: &Path, work: &Path, options: &SpeedOptio
             }
             // Python or the package index may not be there, which is nobody's fault.
             Err(error) if *corpus == Corpus::Edge => {
-                report.missing.push(Missing { name: "shards of Qdrant's own engine", why: format!("{error:#}") });
+                report.missing.push(Missing { name: corpus.name(), why: format!("{error:#}") });
             }
             Err(error) => return Err(error),
         }
