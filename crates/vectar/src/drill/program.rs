@@ -104,8 +104,7 @@ impl EngineSource {
     /// Asks an interpreter which engine it has.
     fn greet(&self, interpreter: &Path, cancel: &CancelToken) -> Result<EngineProgram, Error> {
         let directory = Scratch::create(&self.scratch_directory, 0)?;
-        let patience = Patience { deadline: Instant::now() + GREETING_MAX, cancel };
-        let begun = Dialogue::begin(interpreter, directory.path(), patience).map(|(_, greeting)| greeting);
+        let begun = Dialogue::begin(interpreter, directory.path(), GREETING_MAX, cancel).map(|(_, greeting)| greeting);
         directory.remove()?;
         let greeting = begun.map_err(|wrong| match wrong {
             Wrong::Start(error) => {

@@ -15,7 +15,7 @@ use super::{
     Agreed, DrillOptions, EngineProgram, ShardDrill, Verdict,
     compare::compare_point,
     dialogue::{Dialogue, Wrong},
-    process::{Patience, Silence},
+    process::Silence,
     scratch::Scratch,
     search::{Rule, rules},
 };
@@ -134,12 +134,11 @@ fn drill_in(
     extract_to_file(part, &file, &options, &Silent, subject.cancel)?;
     let content = Content::file(&file)?;
     let inside = Inside::open(&content)?;
-    let patience =
-        Patience { deadline: Instant::now() + subject.options.shard_max.min(SHARD_MAX), cancel: subject.cancel };
-    let place = Place { folder: scratch.path().to_owned(), subject, patience };
-    let begun = Dialogue::begin(&subject.program.interpreter, scratch.path(), patience);
+    let place = Place { folder: scratch.path().to_owned(), subject };
+    let time = subject.options.shard_max.min(SHARD_MAX);
+    let begun = Dialogue::begin(&subject.program.interpreter, scratch.path(), time, subject.cancel);
     let (mut dialogue, _) = begun.map_err(|wrong| place.halt("start", wrong))?;
-    let loaded = dialogue.load(&file, scratch.path(), patience);
+    let loaded = dialogue.load(&file, scratch.path());
     drill.points_in_engine = Some(loaded.map_err(|wrong| place.halt("load the shard", wrong))?);
     let mut questions = Questions { inside: &inside, dialogue, place: &place, drill };
     if questions.counts()? {
@@ -148,14 +147,13 @@ fn drill_in(
         questions.searches(&sample)?;
     }
     let Questions { dialogue, .. } = questions;
-    dialogue.close(patience).map_err(|wrong| place.halt("close the shard", wrong))
+    dialogue.close().map_err(|wrong| place.halt("close the shard", wrong))
 }
 
 /// Where the engine works.
 struct Place<'s> {
     folder: PathBuf,
     subject: &'s Subject<'s>,
-    patience: Patience<'s>,
 }
 
 impl Place<'_> {
@@ -181,7 +179,10 @@ impl Place<'_> {
             }
             Wrong::Silence(Silence::TimedOut) => {
                 let seconds = self.subject.options.shard_max.as_secs();
-                Halt::Unfinished(format!("engine {} did not {what} within {seconds} s", program.version))
+                Halt::Unfinished(format!(
+                    "engine {} had used up its {seconds} s before it could {what}",
+                    program.version
+                ))
             }
             Wrong::Silence(Silence::Ended { signal: Some(9), .. }) => Halt::Unfinished(format!(
                 "engine {} was killed before it could {what}: most often for lack of memory",
@@ -200,7 +201,7 @@ impl Place<'_> {
 /// The questions about a shard, and what came of them.
 struct Questions<'q> {
     inside: &'q Inside<'q, 'q>,
-    dialogue: Dialogue,
+    dialogue: Dialogue<'q>,
     place: &'q Place<'q>,
     drill: &'q mut ShardDrill,
 }
@@ -239,7 +240,7 @@ impl Questions<'_> {
             index += 1;
             Ok(())
         })?;
-        let said = self.dialogue.ids(self.place.patience);
+        let said = self.dialogue.ids();
         let (counted, digest) = said.map_err(|wrong| self.place.halt("list its ids", wrong))?;
         if (counted, digest) != (index, hex(&hasher.finalize())) {
             return Err(Halt::Problem("the engine lists other ids than the files hold".to_owned()));
@@ -276,7 +277,7 @@ impl Questions<'_> {
     fn points(&mut self, sample: &[Point]) -> Result<(), Halt> {
         for some in sample.chunks(POINTS_AT_ONCE) {
             let ids: Vec<Value> = some.iter().map(|point| json!(point.id)).collect();
-            let said = self.dialogue.points(&ids, self.place.patience);
+            let said = self.dialogue.points(&ids);
             let said = said.map_err(|wrong| self.place.halt("give its points back", wrong))?;
             let said: HashMap<String, &Value> = said.iter().map(|point| (point["id"].to_string(), point)).collect();
             for (point, id) in some.iter().zip(&ids) {
@@ -358,7 +359,7 @@ impl Questions<'_> {
     }
 
     fn hits(&mut self, question: &Value) -> Result<Vec<(Value, f64)>, Halt> {
-        let hits = self.dialogue.search(question, self.place.patience);
+        let hits = self.dialogue.search(question);
         hits.map_err(|wrong| self.place.halt("search", wrong))
     }
 }
