@@ -29,6 +29,7 @@ mod reading;
 mod redact;
 mod schedule;
 mod signals;
+mod sources;
 mod storage_errors;
 mod upkeep;
 mod upkeep_copy;

@@ -58,6 +58,12 @@ impl SourceState {
         &self.path
     }
 
+    /// Whether both are names of one file, by device and inode: the same path, or hard links.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        self.state.inode == other.state.inode
+    }
+
     /// Compares it with what it was.
     ///
     /// # Errors
