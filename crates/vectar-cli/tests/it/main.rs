@@ -14,6 +14,7 @@ mod diff_points;
 mod digest_later;
 mod documents;
 mod drill;
+mod drill_limits;
 mod environment;
 mod errors;
 mod exit_codes;

@@ -112,8 +112,8 @@ impl<'c> Dialogue<'c> {
         member(&self.ask(&json!({ "do": "points", "ids": ids }))?, "points")
     }
 
-    /// Ids and scores of what is nearest, best first.
-    pub(super) fn search(&mut self, question: &Value) -> Result<Vec<(Value, f64)>, Wrong> {
+    /// Ids and scores of what is nearest, best first; a score that is no number is `None`.
+    pub(super) fn search(&mut self, question: &Value) -> Result<Vec<(Value, Option<f64>)>, Wrong> {
         member(&self.ask(question)?, "hits")
     }
 

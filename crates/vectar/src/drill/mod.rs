@@ -19,9 +19,11 @@ mod dialogue;
 mod order;
 mod process;
 mod program;
+mod questions;
 mod report;
 mod scratch;
 mod search;
+mod searches;
 mod shard;
 
 use std::{path::PathBuf, time::Duration};

@@ -58,7 +58,7 @@ pub(super) enum Silence {
     TimedOut,
     /// It ended: how, and the last it said.
     Ended { how: String, signal: Option<i32>, said: String },
-    /// It said a line that is too long.
+    /// It said a line that is too long; the next one may follow.
     Endless,
 }
 
@@ -97,7 +97,7 @@ impl Running {
         }
         let (sender, lines) = bounded(1);
         if let Some(stdout) = stdout {
-            thread::spawn(move || hand_on_lines(stdout, &sender));
+            thread::spawn(move || hand_on_lines(stdout, &sender, LINE_BYTES_MAX));
         }
         let said = Arc::new(Mutex::new(VecDeque::new()));
         let listener = stderr.map(|stderr| {
@@ -213,25 +213,26 @@ fn hand_over_lines(mut stdin: impl Write, to_tell: &Receiver<Vec<u8>>) {
     }
 }
 
-fn hand_on_lines(stdout: impl Read, lines: &Sender<Result<Vec<u8>, Silence>>) {
+/// Hands on lines of less than `bytes_max` bytes; of a longer one the rest is passed over, and the next line follows.
+fn hand_on_lines(stdout: impl Read, lines: &Sender<Result<Vec<u8>, Silence>>, bytes_max: u64) {
     let mut stdout = BufReader::new(stdout);
     loop {
         let mut line = Vec::new();
-        match stdout.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+        match stdout.by_ref().take(bytes_max).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
         let said = match line.pop() {
             Some(b'\n') => Ok(line),
-            Some(last) if (line.len() as u64) < LINE_BYTES_MAX - 1 => {
+            Some(last) if (line.len() as u64) < bytes_max - 1 => {
                 line.push(last);
                 Ok(line)
             }
             _ => Err(Silence::Endless),
         };
-        let is_last = said.is_err();
+        let is_cut = said.is_err();
         // Nobody listens any more when the other end is gone.
-        if lines.send(said).is_err() || is_last {
+        if lines.send(said).is_err() || (is_cut && stdout.skip_until(b'\n').is_err()) {
             return;
         }
     }
@@ -312,6 +313,16 @@ mod tests {
         assert_eq!(child.hear(within(1, &cancel)), Err(Silence::TimedOut));
         drop(child);
         assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over() {
+        let (sender, lines) = crossbeam_channel::unbounded();
+        hand_on_lines(&b"four\nfives\nmuch longer\n\nend"[..], &sender, 5);
+        drop(sender);
+        let line = |text: &str| Ok(text.as_bytes().to_vec());
+        let expected = [line("four"), Err(Silence::Endless), Err(Silence::Endless), line(""), line("end")];
+        assert_eq!(lines.iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]
