@@ -106,6 +106,23 @@ fn what_is_no_number_is_not_searched_for() {
     assert!(shard["searches"].as_u64() > Some(0), "among those with numbers: {shard}");
 }
 
+/// What was stored without its SHA-256 has nothing to compare when it is first rebuilt, and says so.
+#[test]
+fn a_first_drill_says_that_there_was_no_digest_to_compare() {
+    let environment = TestEnvironment::with_repository();
+    environment.snapshot("notes", "00-base", "notes/00-base.snapshot");
+    environment.stdout(&["ingest", "-q", "--sha256", "later", "notes"]);
+    if !make_engine(&environment, &[]) {
+        return;
+    }
+    for is_known in [false, true] {
+        let (ran, _) = drill(&environment, 0);
+        let line: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+        assert_eq!((&line["bytes_identical"], &line["sha256_compared"]), (&json!(true), &json!(is_known)));
+        assert_eq!(!ran.stderr.contains("note: the SHA-256 was not known"), is_known, "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn scores_that_are_no_numbers_are_not_compared() {
     let environment = TestEnvironment::with_backups();

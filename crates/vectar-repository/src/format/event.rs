@@ -30,8 +30,12 @@ pub struct Proof {
     pub at: Timestamp,
     /// The backup.
     pub backup: BackupId,
-    /// What was shown: `bytes-identical` (rebuilt and both digests compared), or `loads-in-engine` (that, and what `drill` says).
+    /// What was shown: `bytes-identical` (rebuilt, and all compared that was recorded), or `loads-in-engine` (that, and what `drill` says).
     pub shown: String,
+    /// Whether a SHA-256 was recorded, and the rebuilt bytes had it. Where not, the ids of all chunks and the length prove them alone, and the
+    /// SHA-256 was computed. `None` where an earlier version did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256_compared: Option<bool>,
     /// Host name and process of the client.
     pub client: String,
     /// Which program.
@@ -41,7 +45,8 @@ pub struct Proof {
     pub drill: Option<DrillNote>,
 }
 
-/// What was shown `bytes-identical`: it was rebuilt, and both digests were compared.
+/// What was shown `bytes-identical`: it was rebuilt from chunks that were proven by their ids, and its length and the SHA-256, if one was
+/// recorded, were compared.
 pub const SHOWN_BYTES: &str = "bytes-identical";
 
 /// What was shown `loads-in-engine`: as [`SHOWN_BYTES`], and Qdrant's own engine loaded every shard and answered as its files say.

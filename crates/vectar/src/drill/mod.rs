@@ -1,6 +1,6 @@
 //! Restore drills: the shards of a backup are loaded by Qdrant's own engine, and it must say of them what their files say.
 //!
-//! A drill of a backup rebuilds it and compares both digests, then takes out one shard after the other ([`extract`](crate::extract)) into a
+//! A drill of a backup rebuilds it and compares length and SHA-256, then takes out one shard after the other ([`extract`](crate::extract)) into a
 //! private directory, has the engine unpack and load it there, and compares:
 //!
 //! - the number of points, and SHA-256 over all their ids;
@@ -81,8 +81,10 @@ pub enum Verdict {
 pub struct BackupDrill {
     /// What came of it: the worst of its shards.
     pub verdict: Verdict,
-    /// Whether it was rebuilt with both digests as recorded.
+    /// Whether it was rebuilt with all as recorded.
     pub bytes_identical: bool,
+    /// Whether a SHA-256 was recorded to compare with; where not, the ids of the chunks prove the bytes.
+    pub sha256_compared: bool,
     /// What is wrong with the backup as a whole.
     pub problem: Option<String>,
     /// Its shards, in the order of the snapshot.
@@ -165,7 +167,7 @@ impl BackupDrill {
 
     fn damaged(error: &Error) -> Self {
         let (verdict, problem) = (Verdict::Failed, Some(one_line(error)));
-        Self { verdict, bytes_identical: false, problem, shards: Vec::new(), proof: None }
+        Self { verdict, bytes_identical: false, sha256_compared: false, problem, shards: Vec::new(), proof: None }
     }
 }
 
@@ -190,14 +192,20 @@ pub fn drill_backup(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<BackupDrill, Error> {
-    match rebuild(engine, record, &mut Nowhere, observer, cancel) {
-        Ok(_) => {}
+    let sha256_compared = match rebuild(engine, record, &mut Nowhere, observer, cancel) {
+        Ok(rebuilt) => rebuilt.sha256_compared,
         Err(error) if error.kind() == ErrorKind::RepositoryDamaged => return Ok(BackupDrill::damaged(&error)),
         Err(error) => return Err(error),
-    }
+    };
     let content = Content::backup(engine, record);
-    let mut drill =
-        BackupDrill { verdict: Verdict::Passed, bytes_identical: true, problem: None, shards: Vec::new(), proof: None };
+    let mut drill = BackupDrill {
+        verdict: Verdict::Passed,
+        bytes_identical: true,
+        sha256_compared,
+        problem: None,
+        shards: Vec::new(),
+        proof: None,
+    };
     let inside = Inside::open(&content)?;
     // A sample that is another one each time, and the same when the clock is.
     let seed = engine.repository().environment().now().as_millisecond().unsigned_abs();
@@ -208,7 +216,7 @@ pub fn drill_backup(
     drill.verdict = drill.shards.iter().map(|shard| shard.verdict).max().unwrap_or(Verdict::Passed);
     let noted = if drill.shards.is_empty() {
         // Its bytes are what there is to show.
-        Some(engine.repository().add_proof(record.id))
+        Some(engine.repository().add_proof(record.id, sha256_compared))
     } else if drill.verdict == Verdict::Passed {
         let agreed = drill.agreed();
         let note = DrillNote {
@@ -219,7 +227,7 @@ pub fn drill_backup(
             vectors: agreed.vectors,
             searches: agreed.searches,
         };
-        Some(engine.repository().add_drill_proof(record.id, note))
+        Some(engine.repository().add_drill_proof(record.id, sha256_compared, note))
     } else {
         None
     };
