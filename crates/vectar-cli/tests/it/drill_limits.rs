@@ -1,11 +1,12 @@
-//! Drills of what cannot be compared as it is: answers that are too long, numbers that are none.
+//! Drills of what cannot be compared as it is: points that operations in a log may have changed, answers that are too long, numbers that are
+//! none, digests that nobody knows.
 //!
 //! The engine is the testkit's, under a Python that changes the words of the script which it is given.
 
 use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt};
 
 use serde_json::{Value, json};
-use vectar_testkit::edge;
+use vectar_testkit::{TarParts, edge};
 
 use crate::environment::{Ran, TestEnvironment, names};
 
@@ -104,6 +105,102 @@ fn what_is_no_number_is_not_searched_for() {
     );
     assert_eq!((&shard["ids"], &shard["vectors"]), (&json!(800), &json!(32)), "what is no number is compared: {shard}");
     assert!(shard["searches"].as_u64() > Some(0), "among those with numbers: {shard}");
+}
+
+/// Makes a snapshot of `notes` that was taken in between: the segments of its first stage, and a log that has all operations of the later
+/// ones. `change` may change that log.
+fn with_tail(environment: &TestEnvironment, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut log =
+        TarParts::of(&environment.snapshot("notes", "03-delete-33pct-vacuum", "later.snapshot")).file("0/wal/open-1");
+    change(&mut log);
+    environment.changed(("notes", "00-base"), "notes/tail.snapshot", |parts| parts.replace("0/wal/open-1", log));
+    environment.stdout(&["ingest", "-q", "notes", "--collection", "notes"]);
+}
+
+/// What `status` says was shown.
+fn shown(environment: &TestEnvironment) -> String {
+    let status = environment.stdout(&["status"]);
+    let row = status.lines().nth(1).unwrap();
+    row[row.find("bytes identical").unwrap_or_else(|| panic!("{row}"))..].to_owned()
+}
+
+/// One operation in the tail of the log once kept all points from being compared, and a proof was written as if they had agreed.
+#[test]
+fn points_that_the_log_does_not_name_are_compared() {
+    let environment = TestEnvironment::with_repository();
+    with_tail(&environment, |_| {});
+    if !make_engine(&environment, &[]) {
+        return;
+    }
+    let (_, shard) = drill(&environment, 0);
+    // 800 points, then 40 new ones, changed payloads, and deletions: the engine ends where the server did.
+    assert_eq!((&shard["points"], &shard["points_in_engine"]), (&json!(800), &json!(574)), "{shard}");
+    let [note] = notes(&shard)[..] else { panic!("{shard}") };
+    let touched: u64 = note.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(
+        note,
+        format!(
+            "{touched} points were not compared: 3 operations in its write-ahead log, which no segment has and the engine applied, name them (800 in the segments, 574 in the engine)"
+        )
+    );
+    // Of the 840 there ever were, all that are not named.
+    assert_eq!(shard["ids"], 840 - touched, "{shard}");
+    assert!(shard["payloads"].as_u64() > Some(10) && shard["searches"].as_u64() > Some(10), "{shard}");
+    assert!(
+        shown(&environment).contains(&format!(" · 574 points, {} compared · ", 840 - touched)),
+        "{}",
+        shown(&environment)
+    );
+    // An engine that loses one of the others is found out.
+    let listed = "if said not in besides:";
+    assert!(make_engine(&environment, &[(listed, "if said not in besides and count < 100:")]));
+    let (_, shard) = drill(&environment, 4);
+    assert_eq!(shard["problem"], "the engine lists other ids than the files hold");
+}
+
+#[test]
+fn where_any_point_may_have_changed_a_proof_says_that_none_was_compared() {
+    let environment = TestEnvironment::with_repository();
+    with_tail(&environment, |log| rename_last_entry(log, b"delete_points", b"delete_pointz"));
+    let load = r#"{"count": self.shard.count(edge.CountRequest(exact=True))}"#;
+    // Qdrant's engine refuses such a log; this one counts as many points as it likes.
+    if !make_engine(&environment, &[(load, r#"{"count": 10000000}"#), ("kind.load(target) if", "None if")]) {
+        return;
+    }
+    let (ran, shard) = drill(&environment, 0);
+    let why = "\"delete_pointz\" in its write-ahead log may change any of them";
+    assert_eq!(
+        notes(&shard),
+        [format!("no points were compared: {why} (800 in the segments, 10000000 in the engine)")]
+    );
+    assert!(ran.stderr.contains("10,000,000 (0 compared) points in engine 0.9.0"), "{}", ran.stderr);
+    assert!(shown(&environment).contains(" · 10,000,000 points, 0 compared · "), "{}", shown(&environment));
+    let shown: Value = serde_json::from_str(&environment.stdout(&["show", "notes@latest", "--json"])).unwrap();
+    assert_eq!(shown["drill"]["ids"], 0);
+}
+
+/// Changes bytes in the last entry of a log, and its checksum: CRC-32C over all before it in the entry, continued from the bits of the
+/// checksum before in reverse order.
+fn rename_last_entry(log: &mut [u8], old: &[u8], new: &[u8]) {
+    let number = |log: &[u8], at: usize| u64::from_le_bytes(log[at..at + 8].try_into().unwrap());
+    let crc_at = |log: &[u8], at: usize| u32::from_le_bytes(log[at..at + 4].try_into().unwrap());
+    let entry_bytes = |data: u64| (data as usize + 12).next_multiple_of(8);
+    let (mut at, mut before) = (8, crc_at(log, 4));
+    while number(log, at + entry_bytes(number(log, at))) > 0 {
+        at += entry_bytes(number(log, at));
+        before = crc_at(log, at - 4);
+    }
+    let end = at + entry_bytes(number(log, at)) - 4;
+    let place = log[at..end].windows(old.len()).position(|window| window == old).unwrap();
+    assert_eq!(crc_at(log, end), crc32c(!before.reverse_bits(), &log[at..end]), "the checksum is understood");
+    log[at + place..][..new.len()].copy_from_slice(new);
+    let crc = crc32c(!before.reverse_bits(), &log[at..end]);
+    log[end..end + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn crc32c(before: u32, bytes: &[u8]) -> u32 {
+    let bit = |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
+    !bytes.iter().fold(!before, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), bit))
 }
 
 /// What was stored without its SHA-256 has nothing to compare when it is first rebuilt, and says so.

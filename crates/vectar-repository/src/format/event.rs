@@ -49,7 +49,8 @@ pub struct Proof {
 /// recorded, were compared.
 pub const SHOWN_BYTES: &str = "bytes-identical";
 
-/// What was shown `loads-in-engine`: as [`SHOWN_BYTES`], and Qdrant's own engine loaded every shard and answered as its files say.
+/// What was shown `loads-in-engine`: as [`SHOWN_BYTES`], and Qdrant's own engine loaded every shard and answered as its files say, as far as
+/// that could be compared: [`DrillNote`] has the numbers.
 pub const SHOWN_ENGINE: &str = "loads-in-engine";
 
 /// What a drill compared. A reader takes what it knows; a later version may say more.
@@ -62,6 +63,10 @@ pub struct DrillNote {
     pub shards: u64,
     /// Points that it counted in all of them.
     pub points: u64,
+    /// Points that were compared by their ids with what the files say. Fewer than `points` where a write-ahead log holds operations that no
+    /// segment has: what these may have changed cannot be compared. `None` where an earlier version did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<u64>,
     /// Points whose payloads were compared.
     pub payloads: u64,
     /// Vectors that were compared, each name by itself.

@@ -1,6 +1,7 @@
 //! Questions to Qdrant's own engine about one shard, and its answers: one JSON object a line.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fmt, io,
     path::Path,
@@ -9,6 +10,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use vectar_qdrant::PointId;
 
 use super::{
     process::{Patience, Program, Running, Silence},
@@ -101,9 +103,9 @@ impl<'c> Dialogue<'c> {
         member(&self.ask(&question)?, "count")
     }
 
-    /// How many ids it lists, and SHA-256 over them in scroll order, each with an end of line.
-    pub(super) fn ids(&mut self) -> Result<(u64, String), Wrong> {
-        let answer = self.ask(&json!({ "do": "ids" }))?;
+    /// How many ids it lists besides those, and SHA-256 over them in scroll order, each with an end of line.
+    pub(super) fn ids(&mut self, besides: &BTreeSet<PointId>) -> Result<(u64, String), Wrong> {
+        let answer = self.ask(&json!({ "do": "ids", "besides": besides }))?;
         Ok((member(&answer, "count")?, member(&answer, "sha256")?))
     }
 

@@ -3,7 +3,8 @@
 //! A drill of a backup rebuilds it and compares length and SHA-256, then takes out one shard after the other ([`extract`](crate::extract)) into a
 //! private directory, has the engine unpack and load it there, and compares:
 //!
-//! - the number of points, and SHA-256 over all their ids;
+//! - the number of points, and SHA-256 over all their ids, but for points that operations in the write-ahead log may have changed: the
+//!   engine applies those, and no segment has them;
 //! - payloads and vectors of some, spread over all ids and others each time;
 //! - exact searches with the vectors of some of those: over the sample, against a ranking by scores worked out here; over all points, where
 //!   none may be farther than the point itself; and through the index, where it is counted how many find themselves.
@@ -25,6 +26,7 @@ mod scratch;
 mod search;
 mod searches;
 mod shard;
+mod tail;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -123,7 +125,7 @@ pub struct ShardDrill {
 /// What was compared and agreed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Agreed {
-    /// Ids, by one digest over all.
+    /// Ids, by one digest over all that operations in the write-ahead log cannot have changed.
     pub ids: u64,
     /// Payloads.
     pub payloads: u64,
@@ -223,6 +225,7 @@ pub fn drill_backup(
             engine: program.version.clone(),
             shards: drill.shards.len() as u64,
             points: drill.points(),
+            ids: Some(agreed.ids),
             payloads: agreed.payloads,
             vectors: agreed.vectors,
             searches: agreed.searches,

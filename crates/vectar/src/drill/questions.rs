@@ -1,7 +1,10 @@
 //! What the engine is asked about a shard that it has loaded, held against what the files say: how many points, which, and of some what they
 //! hold.
 
-use std::{collections::HashMap, slice};
+use std::{
+    collections::{BTreeSet, HashMap},
+    slice,
+};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +16,7 @@ use super::{
     dialogue::{Dialogue, Wrong},
     process::Silence,
     shard::{Halt, Place},
+    tail::Tail,
 };
 use crate::{
     error::Error,
@@ -33,32 +37,44 @@ pub(super) struct Questions<'q> {
 }
 
 impl Questions<'_> {
-    /// Compares how many points there are. `false` when nothing else can be compared.
-    pub(super) fn counts(&mut self) -> Result<bool, Halt> {
+    /// Compares how many points there are, and returns those that are not to be compared; `None` when none is.
+    pub(super) fn counts(&mut self) -> Result<Option<BTreeSet<PointId>>, Halt> {
         self.drill.points = count(self.inside, &PointQuery::default(), self.place.subject.cancel)?;
         let (held, counted) = (self.drill.points, self.drill.points_in_engine.unwrap_or_default());
-        let entries: u64 = self.inside.wal_tails(None, None)?.iter().map(|tail| tail.entries).sum();
-        if entries > 0 {
-            self.drill.notes.push(format!(
-                "points were not compared: its write-ahead log holds {entries} operations that no segment has, and the engine applied them \
-                 ({held} points in the segments, {counted} in the engine)"
-            ));
-            return Ok(false);
-        }
-        match counted == held {
-            true => Ok(true),
-            false => Err(Halt::Problem(format!("the engine counts {counted} points, the files hold {held}"))),
+        let Tail { operations, touched } = Tail::of(self.inside)?;
+        match touched {
+            Err(why) => {
+                let counts = format!("{held} in the segments, {counted} in the engine");
+                self.drill.notes.push(format!("no points were compared: {why} ({counts})"));
+                Ok(None)
+            }
+            Ok(touched) if touched.is_empty() && counted != held => {
+                Err(Halt::Problem(format!("the engine counts {counted} points, the files hold {held}")))
+            }
+            Ok(touched) => {
+                if !touched.is_empty() {
+                    let points = touched.len();
+                    self.drill.notes.push(format!(
+                        "{points} points were not compared: {operations} operations in its write-ahead log, which no segment has and the engine \
+                         applied, name them ({held} in the segments, {counted} in the engine)"
+                    ));
+                }
+                Ok(Some(touched))
+            }
         }
     }
 
-    /// Compares all ids, and returns the points of the sample as the files say they are.
-    pub(super) fn sample(&mut self) -> Result<Vec<Point>, Halt> {
+    /// Compares all ids but those, and returns the points of the sample as the files say they are.
+    pub(super) fn sample(&mut self, touched: &BTreeSet<PointId>) -> Result<Vec<Point>, Halt> {
         let subject = self.place.subject;
         let stride = self.drill.points.div_ceil(subject.options.sample_points.max(1)).max(1);
         let first = subject.seed % stride;
         let (mut hasher, mut index, mut ids) = (Sha256::new(), 0, Vec::new());
         let query = PointQuery { without_payload: true, ..PointQuery::default() };
         scroll(self.inside, &query, subject.cancel, |point| {
+            if touched.contains(&point.id) {
+                return Ok(());
+            }
             hasher.update(format!("{}\n", point.id));
             if index % stride == first {
                 ids.push(point.id);
@@ -66,10 +82,14 @@ impl Questions<'_> {
             index += 1;
             Ok(())
         })?;
-        let said = self.dialogue.ids();
+        let said = self.dialogue.ids(touched);
         let (counted, digest) = said.map_err(|wrong| self.place.halt("list its ids", wrong))?;
         if (counted, digest) != (index, hex(&hasher.finalize())) {
             return Err(Halt::Problem("the engine lists other ids than the files hold".to_owned()));
+        }
+        let more = self.drill.points_in_engine.unwrap_or_default().checked_sub(index);
+        if more.is_none_or(|more| more > touched.len() as u64) {
+            return Err(Halt::Problem("the engine counts other points than it lists".to_owned()));
         }
         self.drill.agreed.ids = index;
         if ids.is_empty() {

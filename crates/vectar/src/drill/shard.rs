@@ -129,8 +129,8 @@ fn drill_in(
     let loaded = dialogue.load(&file, scratch.path());
     drill.points_in_engine = Some(loaded.map_err(|wrong| place.halt("load the shard", wrong))?);
     let mut questions = Questions { inside: &inside, dialogue, place: &place, drill };
-    if questions.counts()? {
-        let sample = questions.sample()?;
+    if let Some(touched) = questions.counts()? {
+        let sample = questions.sample(&touched)?;
         questions.points(&sample)?;
         questions.searches(&sample)?;
     }
