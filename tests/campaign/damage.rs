@@ -149,7 +149,7 @@ fn set(seed: u64) -> Result<(World, Expected)> {
     repository.forget(&kept)?;
     for id in expected.keys() {
         repository.annotate(*id, vectar::Change::AddTag("gold".to_owned()))?;
-        repository.add_proof(*id)?;
+        repository.add_proof(*id, true)?;
     }
     check_whole(&repository)?;
     Ok((world, expected))

@@ -181,6 +181,7 @@ fn on_engine(lack: &EngineLack, said: &str) -> Advice {
         EngineLack::OtherVersion { .. } => advice
             .hint("say --engine-version with the version that Python has, if that is the one to drill with")
             .hint("or leave --python out: an environment is made for each version"),
+        EngineLack::NoAnswer { .. } => advice.hint("try again when the machine has time and memory to spare"),
         _ => advice.hint("name a Python that has the package with --python INTERPRETER"),
     }
 }

@@ -28,23 +28,35 @@ pub struct Proven {
 }
 
 impl Repository {
-    /// Records that a backup was rebuilt and both its digests compared.
+    /// Records that a backup was rebuilt, and whether there was a recorded SHA-256 to compare the bytes with.
     ///
     /// # Errors
     /// The storage refused it.
-    pub fn add_proof(&self, backup: BackupId) -> Result<Proof, RepositoryError> {
-        self.put_proof(backup, SHOWN_BYTES, None)
+    pub fn add_proof(&self, backup: BackupId, sha256_compared: bool) -> Result<Proof, RepositoryError> {
+        self.put_proof(backup, SHOWN_BYTES, sha256_compared, None)
     }
 
-    /// Records that a backup came back and that Qdrant's own engine loaded it. The key of such a proof says that it is one.
+    /// Records that a backup came back, as [`add_proof`](Self::add_proof) does, and that Qdrant's own engine loaded it. The key of such a
+    /// proof says that it is one.
     ///
     /// # Errors
     /// The storage refused it.
-    pub fn add_drill_proof(&self, backup: BackupId, drill: DrillNote) -> Result<Proof, RepositoryError> {
-        self.put_proof(backup, SHOWN_ENGINE, Some(drill))
+    pub fn add_drill_proof(
+        &self,
+        backup: BackupId,
+        sha256_compared: bool,
+        drill: DrillNote,
+    ) -> Result<Proof, RepositoryError> {
+        self.put_proof(backup, SHOWN_ENGINE, sha256_compared, Some(drill))
     }
 
-    fn put_proof(&self, backup: BackupId, shown: &str, drill: Option<DrillNote>) -> Result<Proof, RepositoryError> {
+    fn put_proof(
+        &self,
+        backup: BackupId,
+        shown: &str,
+        sha256_compared: bool,
+        drill: Option<DrillNote>,
+    ) -> Result<Proof, RepositoryError> {
         let at = self.environment.now();
         let client = self.environment.client();
         let suffix = self.random_suffix();
@@ -52,7 +64,8 @@ impl Repository {
             None => keys::proof(&backup, at.as_millisecond(), &suffix),
             Some(_) => keys::drill_proof(&backup, at.as_millisecond(), &suffix),
         };
-        let proof = Proof { at, backup, shown: shown.to_owned(), client, tool: TOOL.to_owned(), drill };
+        let (shown, tool) = (shown.to_owned(), TOOL.to_owned());
+        let proof = Proof { at, backup, shown, sha256_compared: Some(sha256_compared), client, tool, drill };
         self.put_small(&key, frame::encode(FrameKind::Proof, &proof))?;
         Ok(proof)
     }

@@ -71,7 +71,7 @@ fn write(memory: &MemoryBackend) -> Result<Vec<BackupRecord>, Box<dyn Error>> {
             other => return Err(format!("{series}/{name} was not stored: {other:?}").into()),
         }
     }
-    repository.add_proof(records[0].id)?;
+    repository.add_proof(records[0].id, true)?;
     Ok(records)
 }
 

@@ -62,6 +62,11 @@ pub enum EngineLack {
         /// The version it has.
         found: String,
     },
+    /// Python did not say in time what it has, or was killed: it may have the package or not.
+    NoAnswer {
+        /// The Python.
+        python: PathBuf,
+    },
 }
 
 impl std::fmt::Display for EngineLack {
@@ -72,6 +77,7 @@ impl std::fmt::Display for EngineLack {
             Self::NotInstallable => f.write_str("the package cannot be installed"),
             Self::NoPackage { python } => write!(f, "{} has no such package", python.display()),
             Self::OtherVersion { python, found } => write!(f, "{} has version {found} of it", python.display()),
+            Self::NoAnswer { python } => write!(f, "{} does not say what it has", python.display()),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// Bytes read at once.
 const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 
-/// Rebuilds a backup without writing it, compares both digests, and records the proof, if the storage takes it.
+/// Rebuilds a backup without writing it, compares all that was recorded of it, and records the proof, if the storage takes it.
 ///
 /// It proves that the bytes come back; that a Qdrant loads them it does not prove.
 ///
@@ -32,7 +32,7 @@ pub fn verify_backup(
 ) -> Result<(Rebuilt, Option<Proof>), Error> {
     let rebuilt = rebuild(engine, record, &mut Nowhere, observer, cancel)?;
     // On a storage that is full or read-only the bytes are as identical as anywhere.
-    let proof = engine.repository().add_proof(record.id);
+    let proof = engine.repository().add_proof(record.id, rebuilt.sha256_compared);
     let proof = proof.inspect_err(
         |error| tracing::warn!(%error, "the backup is identical; that it was verified could not be noted"),
     );

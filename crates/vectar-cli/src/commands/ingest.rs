@@ -1,6 +1,9 @@
 //! `ingest`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -236,7 +239,7 @@ impl IngestArgs {
     }
 }
 
-/// The files to store, in order; directories are searched, and what they hold besides is reported.
+/// The files to store, in order, each once; directories are searched, and what they hold besides is reported.
 fn find_sources(args: &IngestArgs, context: &Context<'_>) -> Result<Vec<PathBuf>, CliError> {
     let mut sources = Vec::new();
     for path in &args.sources {
@@ -263,7 +266,19 @@ fn find_sources(args: &IngestArgs, context: &Context<'_>) -> Result<Vec<PathBuf>
         }
         sources.extend(snapshots.into_iter().map(|snapshot| snapshot.path));
     }
+    let mut seen = BTreeSet::new();
+    sources.retain(|path| path == Path::new("-") || seen.insert(place_of(path)));
     Ok(sources)
+}
+
+/// The directory entry that a path leads to, however it is spelled. A link is an entry of its own: its name may say something else.
+fn place_of(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (parent.canonicalize(), path.file_name()) {
+        (Ok(parent), Some(name)) => parent.join(name),
+        // What cannot be found is said by who opens it.
+        _ => path.to_owned(),
+    }
 }
 
 fn ingest_one(

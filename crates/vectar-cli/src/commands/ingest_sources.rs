@@ -44,7 +44,12 @@ pub(crate) fn delete(
 ) -> Result<ExitCode, CliError> {
     let (out, mut code) = (context.out(), ExitCode::Done);
     let (mut gone, mut bytes) = (0, 0);
-    for source in superseded(sources, keep) {
+    let Superseded { files, linked } = superseded(sources, keep);
+    for (source, known) in linked {
+        let [path, known] = [source, known].map(|one| plain_word(&one.state.path().display().to_string()));
+        out.note(format_args!("keeping {path}: it is the same file as {known}, and they count as one"));
+    }
+    for source in files {
         context.cancel().check()?;
         let observer = context.observer(&format!("verifying {}", source.record.id.short()));
         let deleted = delete_source(engine, &source.record, &source.state, &observer, context.cancel());
@@ -86,16 +91,32 @@ pub(crate) fn delete(
     Ok(code)
 }
 
-/// The files that newer ones of the same group stand beside, oldest first.
-fn superseded(sources: &[StoredSource], keep: usize) -> Vec<&StoredSource> {
+/// What `--keep-source` does not keep.
+#[derive(Default)]
+struct Superseded<'s> {
+    /// The files that newer ones of the same group stand beside, oldest first.
+    files: Vec<&'s StoredSource>,
+    /// Further names of files, each with the one that stands for it. To remove a name frees nothing while there is another, and changes the
+    /// file's times, so that the others could not be told from files that were written to: they stay, for the next run.
+    linked: Vec<(&'s StoredSource, &'s StoredSource)>,
+}
+
+fn superseded(sources: &[StoredSource], keep: usize) -> Superseded<'_> {
     let mut groups: BTreeMap<Group, Vec<&StoredSource>> = BTreeMap::new();
     for source in sources {
         groups.entry(Group::of(&source.record)).or_default().push(source);
     }
-    let mut superseded = Vec::new();
+    let mut superseded = Superseded::default();
     for mut group in groups.into_values() {
         group.sort_by_key(|source| Reverse((counts_from(&source.record), source.state.path())));
-        superseded.extend(group.into_iter().skip(keep).rev());
+        let mut files: Vec<&StoredSource> = Vec::new();
+        for source in group {
+            match files.iter().find(|known| known.state.is_same_file(&source.state)) {
+                Some(known) => superseded.linked.push((source, known)),
+                None => files.push(source),
+            }
+        }
+        superseded.files.extend(files.into_iter().skip(keep).rev());
     }
     superseded
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// Prove that a backup or a snapshot file is whole
 ///
-/// A backup is rebuilt without being written, and both digests are compared; the proof is recorded. A file (an argument with a slash, or
+/// A backup is rebuilt without being written, and compared with its SHA-256, if that is known; the proof is recorded. A file (an argument with a slash, or
 /// that no backup is called) is read from end to end: digest against its .checksum, tar structure of all levels. Without an argument: all
 /// backups that the filters choose. With --deep what Qdrant's own files say is checked too, without a server: ids, versions, vectors,
 /// payloads, write-ahead logs, configuration. Each finding has a level (damage; data-loss: Qdrant would load it and silently lack
@@ -51,6 +51,7 @@ struct BackupVerified<'l> {
     whole: bool,
     bytes: u64,
     sha256: Option<&'l str>,
+    sha256_compared: bool,
     verified_at: Option<String>,
     error: Option<String>,
 }
@@ -154,7 +155,7 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
     let result = verify_backup(engine, record, &observer, context.cancel());
     drop(observer);
     let (found, proof_at, error) = match result {
-        Ok((rebuilt, proof)) => (Some(rebuilt.sha256), proof.map(|proof| utc(proof.at)), None),
+        Ok((rebuilt, proof)) => (Some(rebuilt), proof.map(|proof| utc(proof.at)), None),
         Err(error) if error.kind() == vectar::ErrorKind::RepositoryDamaged => (None, None, Some(error)),
         Err(error) => return Err(error.into()),
     };
@@ -166,18 +167,20 @@ fn one_backup(context: &Context<'_>, engine: &Engine, record: &BackupRecord) -> 
                 name: &record.subject.name,
                 whole: found.is_some(),
                 bytes: record.bytes,
-                sha256: record.sha256.as_deref().or(found.as_deref()),
+                sha256: record.sha256.as_deref().or(found.as_ref().map(|rebuilt| rebuilt.sha256.as_str())),
+                sha256_compared: found.as_ref().is_some_and(|rebuilt| rebuilt.sha256_compared),
                 verified_at: proof_at,
                 error: error.as_ref().map(|error| one_line(error)),
             },
         )?;
-    } else if let Some(sha256) = &found {
+    } else if let Some(rebuilt) = &found {
         out.line(format_args!(
-            "backup {} ({}): bytes identical, {}, sha-256 {}",
+            "backup {} ({}): bytes identical, {}, sha-256 {}{}",
             record.id.short(),
             record.subject.name,
             size_long(record.bytes),
-            sha256
+            rebuilt.sha256,
+            if rebuilt.sha256_compared { "" } else { " computed now: the ids of its chunks are what proves it" }
         ))?;
     }
     if let Some(error) = error {

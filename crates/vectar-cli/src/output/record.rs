@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vectar::{BackupId, BackupRecord, DrillNote, Proven, ShardNote, Space};
+use vectar::{BackupId, BackupRecord, DrillNote, Proven, ShardNote, Space, words::grouped};
 
 /// A backup, as `list`, `show` and `ingest` print it.
 #[derive(Debug, Serialize)]
@@ -56,8 +56,12 @@ pub(crate) fn shown(at: Option<Timestamp>, drill: Option<&(Timestamp, DrillNote)
     let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
     let Some(at) = at else { return "never".to_owned() };
     let Some((drilled, note)) = drill else { return format!("bytes identical · {}", day(at)) };
+    let compared = match note.ids.filter(|ids| *ids < note.points) {
+        Some(ids) => format!(", {} compared", grouped(ids)),
+        None => String::new(),
+    };
     let loads = format!(
-        "loads in engine {} · {} · {}",
+        "loads in engine {} · {}{compared} · {}",
         super::plain_word(&note.engine),
         super::counted(note.points, "point"),
         day(*drilled)

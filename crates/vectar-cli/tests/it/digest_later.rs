@@ -1,5 +1,7 @@
 //! `ingest --sha256 later`: what is shown while the digest is not known, and who makes it known.
 
+use std::fs;
+
 use expect_test::expect;
 use serde_json::Value;
 
@@ -44,6 +46,77 @@ fn a_digest_comes_with_the_first_rebuild() {
         this proves that the bytes come back; it does not prove that a Qdrant loads them
         --- exit 0
     "#]]);
+}
+
+/// The first proof once said that both digests were compared, where one of them was computed just then.
+#[test]
+fn a_first_proof_says_that_there_was_no_digest_to_compare() {
+    let environment = TestEnvironment::with_repository();
+    environment.snapshots("notes");
+    environment.stdout(&[
+        "ingest",
+        "-q",
+        "--sha256",
+        "later",
+        "notes/00-base.snapshot",
+        "notes/01-insert-5pct.snapshot",
+    ]);
+    environment.check_masked(&["verify", "00-base.snapshot"], &[Sizes], expect![[r#"
+        backup <bkup-1> (00-base.snapshot): bytes identical, <size> (<size>), sha-256 737222b51df4ed9372a7b5f05a3d834781cb4663f8caad6510ca45a911b294de computed now: the ids of its chunks are what proves it
+        --- stderr
+        this proves that the bytes come back; it does not prove that a Qdrant loads them
+        --- exit 0
+    "#]]);
+    let compared = |arguments: &[&str]| -> Value {
+        let said = environment.stdout(arguments);
+        serde_json::from_str::<Value>(said.lines().next().unwrap()).unwrap()["sha256_compared"].clone()
+    };
+    assert_eq!(compared(&["verify", "--json", "00-base.snapshot"]), true, "it is recorded by now");
+    assert_eq!(compared(&["verify", "--json", "01-insert-5pct.snapshot"]), false);
+    // The proofs say the same.
+    let said: Vec<bool> =
+        proofs(&environment).iter().map(|proof| proof["sha256_compared"].as_bool().unwrap()).collect();
+    assert_eq!(said.iter().filter(|compared| **compared).count(), 1, "{said:?}");
+    assert_eq!(said.len(), 3);
+}
+
+/// All proofs of backups.
+fn proofs(environment: &TestEnvironment) -> Vec<Value> {
+    let mut proofs = Vec::new();
+    for backup in environment.repository().join("proofs").read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+        for proof in backup.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+            let text = fs::read_to_string(&proof).unwrap();
+            let lines = text.lines().filter(|line| line.starts_with('{'));
+            proofs.push(serde_json::from_str(&lines.collect::<String>()).unwrap());
+        }
+    }
+    proofs
+}
+
+/// What is found to be stored already, without a digest, is not what `--delete-source` may rely on.
+#[test]
+fn a_source_stays_until_its_digest_could_be_compared() {
+    let environment = TestEnvironment::with_repository();
+    environment.snapshots("notes");
+    environment.stdout(&["ingest", "-q", "--sha256", "later", "notes/00-base.snapshot"]);
+    let delete = ["ingest", "--delete-source", "--keep-source", "0", "notes/00-base.snapshot"];
+    environment.check_masked(&delete, &[Sizes], expect![[r#"
+        00-base.snapshot is stored already as <bkup-1>, whole
+        --- stderr
+        keeping notes/00-base.snapshot: the SHA-256 of its backup was not known until now; it can be compared the next time
+        --- exit 0
+    "#]]);
+    environment.check_masked(
+        &delete,
+        &[Sizes],
+        expect![[r#"
+        00-base.snapshot is stored already as <bkup-1>, whole
+        deleted notes/00-base.snapshot: backup <bkup-1> is verified
+        --- stderr
+        deleted 1 snapshot file, <size> (<size>)
+        --- exit 0
+    "#]],
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{CollectionOutline, SegmentOutline, ShardOutline, SnapshotKind, Snaps
 use crate::error::QdrantError;
 use crate::point_id::PointId;
 use crate::segment::{SegmentState, SparseIndexKind, VectorIndexKind};
-use crate::storage::{LivePoints, Owner, OwnerFiles, Segment, SnapshotFiles, VectorStorage, Wal};
+use crate::storage::{LivePoints, Owner, OwnerFiles, Segment, SnapshotFiles, VectorStorage, Wal, WalEntry};
 
 /// Ids of points, by kind. The first and the last are those in the server's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -258,16 +258,21 @@ impl ShardOutline {
             bytes: self.wal.iter().map(|file| file.bytes).sum(),
             ..WalFigures::default()
         };
-        let applied = self.segments.iter().filter_map(|segment| segment.state.as_ref()?.version).max();
-        // Without any version nothing was ever written, and whatever the log holds is news.
-        for entry in applied.map_or_else(|| wal.entries(), |applied| wal.entries_after(applied)) {
+        for entry in self.wal_tail(&wal) {
             let operation = entry?.operation;
-            if !operation.is_opening() {
-                figures.tail_entries += 1;
-                figures.tail_points += operation.points.len() as u64 + operation.points_more;
-            }
+            figures.tail_entries += 1;
+            figures.tail_points += operation.points.len() as u64 + operation.points_more;
         }
         Ok(figures)
+    }
+
+    /// The entries of the shard's WAL that none of its segments has applied, ascending. An entry that is no operation is an error, and the
+    /// next one follows all the same.
+    pub fn wal_tail<'w>(&self, wal: &'w Wal<'_>) -> impl Iterator<Item = Result<WalEntry, QdrantError>> + use<'w> {
+        let applied = self.segments.iter().filter_map(|segment| segment.state.as_ref()?.version).max();
+        // Without any version nothing was ever written, and whatever the log holds is news.
+        let entries = applied.map_or_else(|| wal.entries(), |applied| wal.entries_after(applied));
+        entries.filter(|entry| entry.as_ref().map_or(true, |entry| !entry.operation.is_opening()))
     }
 }
 

@@ -30,8 +30,12 @@ pub struct Proof {
     pub at: Timestamp,
     /// The backup.
     pub backup: BackupId,
-    /// What was shown: `bytes-identical` (rebuilt and both digests compared), or `loads-in-engine` (that, and what `drill` says).
+    /// What was shown: `bytes-identical` (rebuilt, and all compared that was recorded), or `loads-in-engine` (that, and what `drill` says).
     pub shown: String,
+    /// Whether a SHA-256 was recorded, and the rebuilt bytes had it. Where not, the ids of all chunks and the length prove them alone, and the
+    /// SHA-256 was computed. `None` where an earlier version did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256_compared: Option<bool>,
     /// Host name and process of the client.
     pub client: String,
     /// Which program.
@@ -41,10 +45,12 @@ pub struct Proof {
     pub drill: Option<DrillNote>,
 }
 
-/// What was shown `bytes-identical`: it was rebuilt, and both digests were compared.
+/// What was shown `bytes-identical`: it was rebuilt from chunks that were proven by their ids, and its length and the SHA-256, if one was
+/// recorded, were compared.
 pub const SHOWN_BYTES: &str = "bytes-identical";
 
-/// What was shown `loads-in-engine`: as [`SHOWN_BYTES`], and Qdrant's own engine loaded every shard and answered as its files say.
+/// What was shown `loads-in-engine`: as [`SHOWN_BYTES`], and Qdrant's own engine loaded every shard and answered as its files say, as far as
+/// that could be compared: [`DrillNote`] has the numbers.
 pub const SHOWN_ENGINE: &str = "loads-in-engine";
 
 /// What a drill compared. A reader takes what it knows; a later version may say more.
@@ -57,6 +63,10 @@ pub struct DrillNote {
     pub shards: u64,
     /// Points that it counted in all of them.
     pub points: u64,
+    /// Points that were compared by their ids with what the files say. Fewer than `points` where a write-ahead log holds operations that no
+    /// segment has: what these may have changed cannot be compared. `None` where an earlier version did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<u64>,
     /// Points whose payloads were compared.
     pub payloads: u64,
     /// Vectors that were compared, each name by itself.

@@ -324,7 +324,9 @@ proptest! {
         let event = Event { at, action, client: client.clone(), tool, backup: has_backup.then_some(id), summary };
         prop_assert_eq!(frame::decode::<Event>(FrameKind::Event, &frame::encode(FrameKind::Event, &event)).unwrap(), event);
         let drill = has_backup.then(|| DrillNote { engine: client.clone(), points: u64::MAX, ..DrillNote::default() });
-        let proof = Proof { at, backup: id, shown: client.clone(), client: client.clone(), tool: client, drill };
+        let sha256_compared = drill.is_some().then_some(true);
+        let proof =
+            Proof { at, backup: id, shown: client.clone(), sha256_compared, client: client.clone(), tool: client, drill };
         prop_assert_eq!(frame::decode::<Proof>(FrameKind::Proof, &frame::encode(FrameKind::Proof, &proof)).unwrap(), proof);
     }
 

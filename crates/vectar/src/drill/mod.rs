@@ -1,9 +1,10 @@
 //! Restore drills: the shards of a backup are loaded by Qdrant's own engine, and it must say of them what their files say.
 //!
-//! A drill of a backup rebuilds it and compares both digests, then takes out one shard after the other ([`extract`](crate::extract)) into a
+//! A drill of a backup rebuilds it and compares length and SHA-256, then takes out one shard after the other ([`extract`](crate::extract)) into a
 //! private directory, has the engine unpack and load it there, and compares:
 //!
-//! - the number of points, and SHA-256 over all their ids;
+//! - the number of points, and SHA-256 over all their ids, but for points that operations in the write-ahead log may have changed: the
+//!   engine applies those, and no segment has them;
 //! - payloads and vectors of some, spread over all ids and others each time;
 //! - exact searches with the vectors of some of those: over the sample, against a ranking by scores worked out here; over all points, where
 //!   none may be farther than the point itself; and through the index, where it is counted how many find themselves.
@@ -19,10 +20,13 @@ mod dialogue;
 mod order;
 mod process;
 mod program;
+mod questions;
 mod report;
 mod scratch;
 mod search;
+mod searches;
 mod shard;
+mod tail;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -79,8 +83,10 @@ pub enum Verdict {
 pub struct BackupDrill {
     /// What came of it: the worst of its shards.
     pub verdict: Verdict,
-    /// Whether it was rebuilt with both digests as recorded.
+    /// Whether it was rebuilt with all as recorded.
     pub bytes_identical: bool,
+    /// Whether a SHA-256 was recorded to compare with; where not, the ids of the chunks prove the bytes.
+    pub sha256_compared: bool,
     /// What is wrong with the backup as a whole.
     pub problem: Option<String>,
     /// Its shards, in the order of the snapshot.
@@ -119,7 +125,7 @@ pub struct ShardDrill {
 /// What was compared and agreed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Agreed {
-    /// Ids, by one digest over all.
+    /// Ids, by one digest over all that operations in the write-ahead log cannot have changed.
     pub ids: u64,
     /// Payloads.
     pub payloads: u64,
@@ -163,7 +169,7 @@ impl BackupDrill {
 
     fn damaged(error: &Error) -> Self {
         let (verdict, problem) = (Verdict::Failed, Some(one_line(error)));
-        Self { verdict, bytes_identical: false, problem, shards: Vec::new(), proof: None }
+        Self { verdict, bytes_identical: false, sha256_compared: false, problem, shards: Vec::new(), proof: None }
     }
 }
 
@@ -188,14 +194,20 @@ pub fn drill_backup(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<BackupDrill, Error> {
-    match rebuild(engine, record, &mut Nowhere, observer, cancel) {
-        Ok(_) => {}
+    let sha256_compared = match rebuild(engine, record, &mut Nowhere, observer, cancel) {
+        Ok(rebuilt) => rebuilt.sha256_compared,
         Err(error) if error.kind() == ErrorKind::RepositoryDamaged => return Ok(BackupDrill::damaged(&error)),
         Err(error) => return Err(error),
-    }
+    };
     let content = Content::backup(engine, record);
-    let mut drill =
-        BackupDrill { verdict: Verdict::Passed, bytes_identical: true, problem: None, shards: Vec::new(), proof: None };
+    let mut drill = BackupDrill {
+        verdict: Verdict::Passed,
+        bytes_identical: true,
+        sha256_compared,
+        problem: None,
+        shards: Vec::new(),
+        proof: None,
+    };
     let inside = Inside::open(&content)?;
     // A sample that is another one each time, and the same when the clock is.
     let seed = engine.repository().environment().now().as_millisecond().unsigned_abs();
@@ -206,18 +218,19 @@ pub fn drill_backup(
     drill.verdict = drill.shards.iter().map(|shard| shard.verdict).max().unwrap_or(Verdict::Passed);
     let noted = if drill.shards.is_empty() {
         // Its bytes are what there is to show.
-        Some(engine.repository().add_proof(record.id))
+        Some(engine.repository().add_proof(record.id, sha256_compared))
     } else if drill.verdict == Verdict::Passed {
         let agreed = drill.agreed();
         let note = DrillNote {
             engine: program.version.clone(),
             shards: drill.shards.len() as u64,
             points: drill.points(),
+            ids: Some(agreed.ids),
             payloads: agreed.payloads,
             vectors: agreed.vectors,
             searches: agreed.searches,
         };
-        Some(engine.repository().add_drill_proof(record.id, note))
+        Some(engine.repository().add_drill_proof(record.id, sha256_compared, note))
     } else {
         None
     };

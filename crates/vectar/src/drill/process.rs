@@ -1,7 +1,8 @@
 //! The one module of the engine that starts other programs: Python, and with it pip and Qdrant's own engine.
 //!
 //! - A child gets the variables that it is given and no others, a process group of its own, and no terminal.
-//! - Whoever waits for it waits until a deadline, and no longer than until someone asks to stop; then the whole group is killed.
+//! - Whoever waits for it waits until a deadline, and no longer than until someone asks to stop; then the whole group is killed. That it
+//!   chatters moves no deadline, and that it does not read what it is told holds nobody up: a thread writes.
 //! - It is dead when its owner is dropped. When this process is killed outright, it finds its input closed and ends.
 //! - What it says is kept up to a bound: [`LINE_BYTES_MAX`] for a line of its output, [`SAID_BYTES_MAX`] of what it says besides.
 
@@ -11,7 +12,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -57,7 +58,7 @@ pub(super) enum Silence {
     TimedOut,
     /// It ended: how, and the last it said.
     Ended { how: String, signal: Option<i32>, said: String },
-    /// It said a line that is too long.
+    /// It said a line that is too long; the next one may follow.
     Endless,
 }
 
@@ -65,7 +66,8 @@ pub(super) enum Silence {
 #[derive(Debug)]
 pub(super) struct Running {
     child: Child,
-    stdin: Option<ChildStdin>,
+    /// What is to be written to its input, which is closed when this is dropped.
+    told: Option<Sender<Vec<u8>>>,
     lines: Receiver<Result<Vec<u8>, Silence>>,
     said: Arc<Mutex<VecDeque<u8>>>,
     listener: Option<thread::JoinHandle<()>>,
@@ -88,24 +90,28 @@ impl Running {
             .process_group(0)
             .spawn()?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        // One line waits while the one before it is written: who gets its answers tells no more than that.
+        let (told, to_tell) = bounded(1);
+        if let Some(stdin) = stdin {
+            thread::spawn(move || hand_over_lines(stdin, &to_tell));
+        }
         let (sender, lines) = bounded(1);
         if let Some(stdout) = stdout {
-            thread::spawn(move || hand_on_lines(stdout, &sender));
+            thread::spawn(move || hand_on_lines(stdout, &sender, LINE_BYTES_MAX));
         }
         let said = Arc::new(Mutex::new(VecDeque::new()));
         let listener = stderr.map(|stderr| {
             let said = Arc::clone(&said);
             thread::spawn(move || keep_end(stderr, &said))
         });
-        Ok(Self { child, stdin, lines, said, listener, is_reaped: false })
+        Ok(Self { child, told: Some(told), lines, said, listener, is_reaped: false })
     }
 
-    /// Writes a line to its input. That it does not read is found out by who waits for its answer.
+    /// Has a line written to its input, and does not wait for that. That it does not read is found out by who waits for its answer.
     pub(super) fn tell(&mut self, line: &str) {
-        if let Some(stdin) = &mut self.stdin
-            && let Err(error) = stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n"))
-        {
-            tracing::debug!(%error, "a child does not listen");
+        let line = format!("{line}\n").into_bytes();
+        if self.told.as_ref().is_none_or(|told| told.try_send(line).is_err()) {
+            tracing::debug!("a child does not listen");
         }
     }
 
@@ -115,10 +121,13 @@ impl Running {
             if patience.cancel.is_cancelled() {
                 return Err(Silence::Cancelled);
             }
+            // Not only when nothing comes: who chatters would be waited for without end.
+            if Instant::now() >= patience.deadline {
+                return Err(Silence::TimedOut);
+            }
             match self.lines.recv_timeout(GLANCE) {
                 Ok(line) => return line,
-                Err(RecvTimeoutError::Timeout) if Instant::now() < patience.deadline => {}
-                Err(RecvTimeoutError::Timeout) => return Err(Silence::TimedOut),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(self.ended(patience)),
             }
         }
@@ -126,7 +135,7 @@ impl Running {
 
     /// Waits for its end, passing over its output. `Ok` is success.
     pub(super) fn finish(mut self, patience: Patience<'_>) -> Result<(), Silence> {
-        self.stdin = None;
+        self.told = None;
         loop {
             match self.hear(patience) {
                 Ok(_) => {}
@@ -137,7 +146,7 @@ impl Running {
     }
 
     fn ended(&mut self, patience: Patience<'_>) -> Silence {
-        self.stdin = None;
+        self.told = None;
         while !self.has_ended() {
             if patience.cancel.is_cancelled() {
                 return Silence::Cancelled;
@@ -194,25 +203,36 @@ fn how_it_ended(status: Option<ExitStatus>) -> String {
     }
 }
 
-fn hand_on_lines(stdout: impl Read, lines: &Sender<Result<Vec<u8>, Silence>>) {
+/// Ends, and closes the input, when nothing more is to be told or nobody reads any more: a child that is killed reads no more.
+fn hand_over_lines(mut stdin: impl Write, to_tell: &Receiver<Vec<u8>>) {
+    for line in to_tell {
+        if let Err(error) = stdin.write_all(&line) {
+            tracing::debug!(%error, "a child does not listen");
+            return;
+        }
+    }
+}
+
+/// Hands on lines of less than `bytes_max` bytes; of a longer one the rest is passed over, and the next line follows.
+fn hand_on_lines(stdout: impl Read, lines: &Sender<Result<Vec<u8>, Silence>>, bytes_max: u64) {
     let mut stdout = BufReader::new(stdout);
     loop {
         let mut line = Vec::new();
-        match stdout.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+        match stdout.by_ref().take(bytes_max).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
         let said = match line.pop() {
             Some(b'\n') => Ok(line),
-            Some(last) if (line.len() as u64) < LINE_BYTES_MAX - 1 => {
+            Some(last) if (line.len() as u64) < bytes_max - 1 => {
                 line.push(last);
                 Ok(line)
             }
             _ => Err(Silence::Endless),
         };
-        let is_last = said.is_err();
+        let is_cut = said.is_err();
         // Nobody listens any more when the other end is gone.
-        if lines.send(said).is_err() || is_last {
+        if lines.send(said).is_err() || (is_cut && stdout.skip_until(b'\n').is_err()) {
             return;
         }
     }
@@ -278,6 +298,31 @@ mod tests {
             thread::sleep(Duration::from_millis(20));
         }
         panic!("process {grandchild} is still there");
+    }
+
+    #[test]
+    fn a_child_that_chatters_or_does_not_listen_is_not_waited_for_longer() {
+        let cancel = CancelToken::default();
+        let chatter = "i=0; while [ $i -lt 200 ]; do echo $i; sleep 0.02; i=$((i+1)); done";
+        assert_eq!(Running::start(&shell(chatter)).unwrap().finish(within(1, &cancel)), Err(Silence::TimedOut));
+        let mut child = Running::start(&shell("echo hi; exec sleep 20")).unwrap();
+        assert_eq!(child.hear(within(20, &cancel)), Ok(b"hi".to_vec()));
+        let started = Instant::now();
+        // A pipe holds 64 KiB.
+        child.tell(&"long".repeat(1 << 20));
+        assert_eq!(child.hear(within(1, &cancel)), Err(Silence::TimedOut));
+        drop(child);
+        assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over() {
+        let (sender, lines) = crossbeam_channel::unbounded();
+        hand_on_lines(&b"four\nfives\nmuch longer\n\nend"[..], &sender, 5);
+        drop(sender);
+        let line = |text: &str| Ok(text.as_bytes().to_vec());
+        let expected = [line("four"), Err(Silence::Endless), Err(Silence::Endless), line(""), line("end")];
+        assert_eq!(lines.iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -84,12 +84,12 @@ impl EngineSource {
         let directory = std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
         let kept = directory.join(format!("qdrant-edge-{}", self.version));
         let interpreter = kept.join("bin/python");
-        if interpreter.exists()
-            && let Ok(program) = self.greet(&interpreter, cancel)
-        {
-            return Ok(program);
+        if interpreter.exists() {
+            match self.greet(&interpreter, cancel) {
+                Err(error) if is_broken(&error) => {}
+                answered => return answered,
+            }
         }
-        cancel.check()?;
         let was_there = directory.is_dir();
         sweep(&directory);
         let made = self.make(&directory, &kept, cancel);
@@ -104,15 +104,19 @@ impl EngineSource {
     /// Asks an interpreter which engine it has.
     fn greet(&self, interpreter: &Path, cancel: &CancelToken) -> Result<EngineProgram, Error> {
         let directory = Scratch::create(&self.scratch_directory, 0)?;
-        let patience = Patience { deadline: Instant::now() + GREETING_MAX, cancel };
-        let begun = Dialogue::begin(interpreter, directory.path(), patience).map(|(_, greeting)| greeting);
+        let begun = Dialogue::begin(interpreter, directory.path(), GREETING_MAX, cancel).map(|(_, greeting)| greeting);
         directory.remove()?;
         let greeting = begun.map_err(|wrong| match wrong {
             Wrong::Start(error) => {
                 self.lacking(EngineLack::NoPython { looked: interpreter.to_owned() }, error.to_string())
             }
             Wrong::NoPackage(said) => self.lacking(EngineLack::NoPackage { python: interpreter.to_owned() }, said),
+            Wrong::NoSpace(_) => full(&self.scratch_directory),
             Wrong::Silence(Silence::Cancelled) => Error::Cancelled,
+            // Whatever is the matter with it, it may have the package.
+            silent @ Wrong::Silence(Silence::TimedOut | Silence::Ended { signal: Some(9), .. }) => {
+                self.lacking(EngineLack::NoAnswer { python: interpreter.to_owned() }, silent.to_string())
+            }
             other => self.lacking(EngineLack::NoPython { looked: interpreter.to_owned() }, other.to_string()),
         })?;
         let text = |name: &str| greeting.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -136,16 +140,27 @@ impl EngineSource {
         let scratch = Scratch::create(directory, 0)?;
         let made = scratch.path().join("environment");
         self.fill(&python, &made, cancel)?;
-        // Who is there by now can import the engine, or it would not have been made; what cannot goes.
-        let is_made = || kept.join("bin/python").exists() && self.greet(&kept.join("bin/python"), cancel).is_ok();
-        if kept.exists() && !is_made() {
-            std::fs::remove_dir_all(kept).map_err(failed("remove", kept))?;
-        }
-        match std::fs::rename(&made, kept) {
-            Err(_) if is_made() => {}
-            renamed => renamed.map_err(failed("rename to", kept))?,
+        // What is there by now may be another's, and a drill may run in it: it goes only when it is known to be broken.
+        if !self.is_good(kept, cancel)? {
+            if kept.exists() {
+                // At once and as a whole; it goes with the scratch directory.
+                std::fs::rename(kept, scratch.path().join("broken")).map_err(failed("remove", kept))?;
+            }
+            match std::fs::rename(&made, kept) {
+                Err(_) if self.is_good(kept, cancel)? => {}
+                renamed => renamed.map_err(failed("rename to", kept))?,
+            }
         }
         scratch.remove()
+    }
+
+    /// Whether there is an environment that can import the engine. That this cannot be found out is the error.
+    fn is_good(&self, kept: &Path, cancel: &CancelToken) -> Result<bool, Error> {
+        match self.greet(&kept.join("bin/python"), cancel) {
+            Ok(_) => Ok(true),
+            Err(error) if is_broken(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn fill(&self, python: &Path, staging: &Path, cancel: &CancelToken) -> Result<(), Error> {
@@ -177,7 +192,10 @@ impl EngineSource {
         });
         match quick {
             Ok(()) => return Ok(()),
-            Err(Silence::Cancelled) => return Err(Error::Cancelled),
+            // There is no time left for another try.
+            Err(silence @ (Silence::Cancelled | Silence::TimedOut)) => {
+                return Err(self.unmade(EngineLack::NotInstallable, silence));
+            }
             Err(_) => {}
         }
         run(python, &own.iter().chain([&place]).collect::<Vec<_>>())
@@ -189,11 +207,7 @@ impl EngineSource {
     fn unmade(&self, lack: EngineLack, silence: Silence) -> Error {
         match silence {
             Silence::Cancelled => Error::Cancelled,
-            Silence::Ended { said, .. } if is_full(&said) => Error::Target {
-                action: "write",
-                path: self.directory.clone(),
-                source: io::Error::from(io::ErrorKind::StorageFull),
-            },
+            Silence::Ended { said, .. } if is_full(&said) => full(&self.directory),
             Silence::Ended { said, .. } if !said.is_empty() => self.lacking(lack, said),
             other => self.lacking(lack, Wrong::Silence(other).to_string()),
         }
@@ -216,7 +230,77 @@ impl EngineSource {
     }
 }
 
+fn full(directory: &Path) -> Error {
+    Error::Target { action: "write into", path: directory.to_owned(), source: io::ErrorKind::StorageFull.into() }
+}
+
+/// Whether it is certain that an interpreter cannot import the engine. That it could not be asked says nothing about it.
+fn is_broken(error: &Error) -> bool {
+    use EngineLack::{NoPackage, NoPython, OtherVersion};
+    matches!(error, Error::EngineLacking { lack: NoPython { .. } | NoPackage { .. } | OtherVersion { .. }, .. })
+}
+
 /// Whether a program ran out of room, by its words (`strerror` of `ENOSPC`, `EDQUOT` and `EFBIG`).
 pub(super) fn is_full(said: &str) -> bool {
     ["No space left on device", "Disk quota exceeded", "File too large"].iter().any(|words| said.contains(words))
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "scripts that stand in for Python")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A Python that makes environments whose Python has the package.
+    const MAKER: &str = r#"
+        [ "$2" = venv ] || exit 0
+        for place; do :; done
+        mkdir -p "$place/bin" && printf '#!/bin/sh\necho \047{"engine":"0.9.0","python":"new"}\047\n' > "$place/bin/python"
+        chmod +x "$place/bin/python"
+    "#;
+
+    /// What a Python says that is kept already, and which one is used then; `None` for an error.
+    fn found(kept: &str, has_scratch: bool) -> Option<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let program = |path: &Path, script: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let (tools, engines) = (directory.path().join("tools"), directory.path().join("engines"));
+        let (scratch, python) = (directory.path().join("scratch"), engines.join("qdrant-edge-0.9.0/bin/python"));
+        program(&tools.join("python3"), MAKER);
+        program(&python, kept);
+        if has_scratch {
+            fs::create_dir(&scratch).unwrap();
+        }
+        let mut search_path = OsString::from(tools);
+        search_path.push(":/usr/bin:/bin");
+        let version = "0.9.0".to_owned();
+        let source = EngineSource {
+            version,
+            directory: engines.clone(),
+            scratch_directory: scratch,
+            search_path,
+            ..EngineSource::default()
+        };
+        let found = source.find(&CancelToken::default());
+        let is_kept = fs::read_to_string(&python).unwrap().contains(kept);
+        assert_eq!(is_kept, found.as_ref().map_or(true, |found| found.python != "new"), "{found:?}");
+        assert_eq!(fs::read_dir(&engines).unwrap().count(), 1, "nothing is left beside it");
+        found.ok().map(|found| found.python)
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_broken_is_made_anew() {
+        let good = "echo '{\"engine\":\"0.9.0\",\"python\":\"old\"}'";
+        assert_eq!(found(good, true).as_deref(), Some("old"));
+        // Nobody could ask it.
+        assert_eq!(found(good, false), None);
+        assert_eq!(found("kill -9 $$", true), None);
+        for broken in ["echo '{\"error\":\"no\",\"kind\":\"no-package\"}'", "echo '{\"engine\":\"0.8.0\"}'", "exit 1"] {
+            assert_eq!(found(broken, true).as_deref(), Some("new"), "{broken}");
+        }
+    }
 }

@@ -127,11 +127,8 @@ impl Report {
             let ReportLine { id, name, taken_at, drill, .. } = line;
             let (short, shards) = (&id[..id.len().min(8)], drill.shards.len());
             let (name, result) = (cell(name), drill.verdict.as_str());
-            add(format_args!(
-                "| {short} | {name} | {} | {result} | {shards} | {} |",
-                second(*taken_at),
-                grouped(drill.points())
-            ));
+            let points = points(drill.points(), drill.agreed().ids);
+            add(format_args!("| {short} | {name} | {} | {result} | {shards} | {points} |", second(*taken_at)));
         }
         self.problems(&mut add);
         if !self.passed_over.is_empty() || self.left > 0 {
@@ -172,6 +169,9 @@ impl Report {
     pub fn notes(&self) -> Vec<String> {
         let mut notes: BTreeMap<String, u64> = BTreeMap::new();
         for line in &self.backups {
+            if line.drill.bytes_identical && !line.drill.sha256_compared {
+                *notes.entry(COMPUTED.to_owned()).or_default() += 1;
+            }
             if line.drill.bytes_identical && line.drill.shards.is_empty() {
                 *notes
                     .entry("nothing could be loaded: the node that made the snapshot held no shard".to_owned())
@@ -197,13 +197,13 @@ impl Report {
             [Verdict::Passed, Verdict::Failed, Verdict::Unfinished].map(|verdict| (verdict, self.counted(verdict)));
         let counts = counts.iter().filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Passed);
         let counts: Vec<String> = counts.map(|(verdict, count)| format!("{count} {}", verdict.as_str())).collect();
-        let points: u64 = self.backups.iter().map(|line| line.drill.points()).sum();
+        let counted = self.backups.iter().map(|line| line.drill.points()).sum();
         let drilled = self.backups.len();
         let plural = if drilled == 1 { "" } else { "s" };
         format!(
             "{drilled} backup{plural} drilled: {}; {} points in engine {}",
             counts.join(", "),
-            grouped(points),
+            points(counted, self.agreed().ids),
             self.head.engine
         )
     }
@@ -233,6 +233,14 @@ impl ShardDrill {
     }
 }
 
+/// How many points there are, and of them how many were compared, if not all.
+fn points(counted: u64, compared: u64) -> String {
+    match compared < counted {
+        true => format!("{} ({} compared)", grouped(counted), grouped(compared)),
+        false => grouped(counted),
+    }
+}
+
 /// What was compared, in words.
 #[must_use]
 pub fn compared(agreed: &Agreed) -> String {
@@ -245,11 +253,16 @@ pub fn compared(agreed: &Agreed) -> String {
     )
 }
 
+/// What is said of a backup that was stored without its SHA-256.
+const COMPUTED: &str = "the SHA-256 was not known, and was computed now: the BLAKE3 of all chunks, and the length, are what proves the bytes";
+
 const SHOWS: &str = "\
-Each backup was rebuilt and its length, BLAKE3 and SHA-256 compared with what was recorded. Each shard was taken out of it, unpacked and loaded by
+Each backup was rebuilt: each of its chunks was compared with its BLAKE3, the whole with the length that was recorded, and with the SHA-256
+where one was. Each shard was taken out of it, unpacked and loaded by
 Qdrant's own engine in a directory of its own, which is gone again. The engine's number of points and all ids were compared with what the
-files say, and so were payloads and vectors of a sample, which is another one each time, and exact searches over it. It does not show that a
-cluster takes the snapshots: replication, shard keys and aliases are no part of a shard.
+files say, and so were payloads and vectors of a sample, which is another one each time, and exact searches over it. Left out are points that
+operations in a write-ahead log may have changed: the engine applied these, and no segment has them. It does not show that a cluster takes the
+snapshots: replication, shard keys and aliases are no part of a shard.
 ";
 
 /// A moment to the second.

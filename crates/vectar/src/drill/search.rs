@@ -75,6 +75,15 @@ fn of_segment(state: &SegmentState) -> Vec<(String, Rule)> {
     dense.chain(sparse).collect()
 }
 
+/// Whether a vector can be written as JSON and searched for: all it holds are numbers.
+pub(super) fn is_finite(vector: &Vector) -> bool {
+    let is_finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+    match vector {
+        Vector::Dense(values) | Vector::Sparse { values, .. } => is_finite(values),
+        Vector::Multi(rows) => rows.iter().all(|row| is_finite(row)),
+    }
+}
+
 /// A score and how far the engine's may be from it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Score {

@@ -82,6 +82,8 @@ pub struct Rebuilt {
     pub bytes: u64,
     /// Their SHA-256 in hex, equal to the record's if that has one.
     pub sha256: String,
+    /// Whether the record had one. Where not, what proves the bytes are the ids of the chunks they are made of, and their number.
+    pub sha256_compared: bool,
 }
 
 /// Rebuilds the snapshot of a backup and compares its length and SHA-256 with the record.
@@ -119,7 +121,7 @@ pub fn rebuild(
     if let Err(error) = engine.repository().record_sha256(record, &sha256) {
         tracing::warn!(%error, "the snapshot came back; its SHA-256, which was not known yet, could not be recorded");
     }
-    Ok(Rebuilt { bytes, sha256 })
+    Ok(Rebuilt { bytes, sha256, sha256_compared: record.sha256.is_some() })
 }
 
 /// What the writer gets.

@@ -33,7 +33,7 @@ pub(super) struct FileState {
     len: u64,
     mtime: (i64, i64),
     ctime: (i64, i64),
-    inode: (u64, u64),
+    pub(super) inode: (u64, u64),
 }
 
 impl SnapshotFile {

@@ -58,6 +58,12 @@ impl SourceState {
         &self.path
     }
 
+    /// Whether both are names of one file, by device and inode: the same path, or hard links.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        self.state.inode == other.state.inode
+    }
+
     /// Compares it with what it was.
     ///
     /// # Errors
@@ -100,7 +106,10 @@ pub fn delete_source(
     if !listed.backups.iter().any(|known| known.id == record.id && known.sha256 == record.sha256) {
         return Err(kept("its backup is not listed in the repository"));
     }
-    verify_backup(engine, record, observer, cancel)?;
+    let (rebuilt, _) = verify_backup(engine, record, observer, cancel)?;
+    if !rebuilt.sha256_compared {
+        return Err(kept("the SHA-256 of its backup was not known until now; it can be compared the next time"));
+    }
     source.check_unchanged()?;
     let failed = |path: &Path| {
         let path = path.to_owned();
