@@ -17,7 +17,7 @@ use crate::{
     engine::Engine,
     error::Error,
     observer::{CancelToken, Observer},
-    rebuild::{Rebuilt, Target, rebuild},
+    rebuild::{Rebuilt, Target, rebuild_unrecorded, record_digest},
     salvage::{Salvaged, salvage},
     source::sidecar_path,
 };
@@ -47,7 +47,7 @@ pub struct Restored {
 /// The bytes go to a temporary file beside it, are compared with the record's digests, made durable, and only then named.
 ///
 /// # Errors
-/// [`Error::TargetExists`] without `force`; else what [`rebuild`] meets. The temporary file is removed; a file that lay under the
+/// [`Error::TargetExists`] without `force`; else what [`rebuild`](crate::rebuild()) meets. The temporary file is removed; a file that lay under the
 /// name is untouched.
 pub fn restore_to_file(
     engine: &Engine,
@@ -58,8 +58,9 @@ pub fn restore_to_file(
     cancel: &CancelToken,
 ) -> Result<Restored, Error> {
     let mut file = SnapshotTarget::begin(path, options)?;
-    let rebuilt = rebuild(engine, record, file.target(), observer, cancel)?;
+    let rebuilt = rebuild_unrecorded(engine, record, file.target(), observer, cancel)?;
     let sidecar = file.publish(&rebuilt.sha256)?;
+    record_digest(engine, record, &rebuilt);
     Ok(Restored { path: path.to_owned(), sidecar, rebuilt })
 }
 
@@ -90,7 +91,7 @@ pub fn salvage_to_file(
 /// Restores a backup into a stream, such as standard output. The reader must wait for our exit code: the digest is compared last.
 ///
 /// # Errors
-/// What [`rebuild`] meets; the stream has got some of the bytes then.
+/// What [`rebuild`](crate::rebuild()) meets; the stream has got some of the bytes then.
 pub fn restore_to_stream(
     engine: &Engine,
     record: &BackupRecord,
@@ -99,8 +100,9 @@ pub fn restore_to_stream(
     cancel: &CancelToken,
 ) -> Result<Rebuilt, Error> {
     let mut target = StreamTarget { stream };
-    let rebuilt = rebuild(engine, record, &mut target, observer, cancel)?;
+    let rebuilt = rebuild_unrecorded(engine, record, &mut target, observer, cancel)?;
     target.stream.flush().map_err(stream_failed)?;
+    record_digest(engine, record, &rebuilt);
     Ok(rebuilt)
 }
 

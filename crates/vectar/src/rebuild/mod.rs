@@ -101,6 +101,19 @@ pub fn rebuild(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Rebuilt, Error> {
+    let rebuilt = rebuild_unrecorded(engine, record, target, observer, cancel)?;
+    record_digest(engine, record, &rebuilt);
+    Ok(rebuilt)
+}
+
+/// As [`rebuild`], and writes nothing into the repository: who hands a file over first gives it its name, and then calls [`record_digest`].
+pub(crate) fn rebuild_unrecorded(
+    engine: &Engine,
+    record: &BackupRecord,
+    target: &mut dyn Target,
+    observer: &dyn Observer,
+    cancel: &CancelToken,
+) -> Result<Rebuilt, Error> {
     let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
     let directory = target.spill_directory();
     let (bytes, sha256) = thread::scope(|scope| {
@@ -118,10 +131,15 @@ pub fn rebuild(
         let expected = record.sha256.clone().unwrap_or_else(|| format!("something of {} bytes", record.bytes));
         return Err(Error::RebuiltWrong { backup: record.id.to_string(), expected, found: sha256 });
     }
-    if let Err(error) = engine.repository().record_sha256(record, &sha256) {
+    Ok(Rebuilt { bytes, sha256, sha256_compared: record.sha256.is_some() })
+}
+
+/// Gives the record of a backup the SHA-256 that it was rebuilt with, if it has none and the storage takes it. That it cannot is no reason to
+/// doubt what came back.
+pub(crate) fn record_digest(engine: &Engine, record: &BackupRecord, rebuilt: &Rebuilt) {
+    if let Err(error) = engine.repository().record_sha256(record, &rebuilt.sha256) {
         tracing::warn!(%error, "the snapshot came back; its SHA-256, which was not known yet, could not be recorded");
     }
-    Ok(Rebuilt { bytes, sha256, sha256_compared: record.sha256.is_some() })
 }
 
 /// What the writer gets.
