@@ -81,15 +81,21 @@ impl CliError {
 
 impl From<vectar::Error> for CliError {
     fn from(error: vectar::Error) -> Self {
-        let advice = advice::on(&error);
+        Self::from(&error)
+    }
+}
+
+impl From<&vectar::Error> for CliError {
+    fn from(error: &vectar::Error) -> Self {
+        let advice = advice::on(error);
         let mut causes = Vec::new();
-        let mut below = std::error::Error::source(&error);
+        let mut below = std::error::Error::source(error);
         while let Some(cause) = below {
             causes.push(cause.to_string());
             below = cause.source();
         }
         causes.extend(advice.objects);
-        let exit_code = match &error {
+        let exit_code = match error {
             vectar::Error::OptionInvalid { .. } => ExitCode::Usage,
             vectar::Error::FilterInvalid { source } if source.kind() == QdrantErrorKind::FixInput => ExitCode::Usage,
             vectar::Error::PartDamaged { .. } => ExitCode::Damage,

@@ -12,8 +12,8 @@ use serde::Serialize;
 use vectar::{
     BackupRecord, Engine, Environment as _, Proven, RecordList, Repository, SystemEnvironment, TOOL,
     drill::{
-        Agreed, BackupDrill, DrillOptions, ENGINE_VERSION, EngineProgram, EngineSource, PassedOver, Report, ReportHead,
-        ReportLine, Verdict, compared, drill_backup, oldest_proof_first, sweep, why_not,
+        Agreed, DrillOptions, ENGINE_VERSION, EngineProgram, EngineSource, PassedOver, Report, ReportHead, ReportLine,
+        Verdict, compared, drill_backup, order_drills, sweep, why_not,
     },
     select::{self, Filter, is_good},
 };
@@ -36,8 +36,12 @@ const SHARD_MAX: &str = "30m";
 /// in a private directory that is gone afterwards. The engine's number of points and all ids are compared with the files, and so are payloads,
 /// vectors and searches of a sample. What passes becomes a proof that "vectar status" and "vectar show" display. Without a backup: the newest
 /// good one of each collection, node, shard and kind. The package is installed on first use, by python3 and pip, into an environment beside
-/// the chunk indexes. Ends with 4 when a backup fails, 3 when the engine was not done with one, 14 when the engine cannot be had, 1 when there
-/// is no room.
+/// the chunk indexes.
+///
+/// Collections take turns, so that each has its drill although not all fit into --budget: by turns comes the one whose last drill that passed is
+/// longest ago (those without one before all others), and the one that a lot names, drawn anew each day and after each drill that passed. What
+/// cannot be drilled, for lack of room say, is noted, and the next one is drilled. Ends with 4 when a backup fails, whatever else went wrong;
+/// else with 1 when one could not be drilled, 3 when the engine was not done with one, 14 when the engine cannot be had.
 #[derive(Debug, Args)]
 pub(crate) struct DrillArgs {
     /// Backups
@@ -49,7 +53,7 @@ pub(crate) struct DrillArgs {
     /// All good backups that the filters choose, not only the newest of each
     #[arg(long, conflicts_with = "backups")]
     all: bool,
-    /// Begin no further backup after this time, such as 2h; the oldest proof comes first
+    /// Begin no further backup after this time, such as 2h; the others have their turn in later runs
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     budget: Option<SignedDuration>,
     /// Write a dated report into this directory, as Markdown and as JSON
@@ -83,18 +87,6 @@ pub(crate) struct DrillArgs {
     select: SelectArgs,
 }
 
-/// The line of `--json` for a backup.
-#[derive(Serialize)]
-struct DrilledLine<'l> {
-    id: String,
-    name: &'l str,
-    points: u64,
-    drilled_at: Option<String>,
-    engine: &'l str,
-    #[serde(flatten)]
-    drill: &'l BackupDrill,
-}
-
 /// The line of `--json` for a backup that would be drilled.
 #[derive(Serialize)]
 struct PlannedLine<'l> {
@@ -109,8 +101,9 @@ pub(crate) fn run(args: &DrillArgs, context: &Context<'_>) -> Result<ExitCode, C
     let repository = context.repository()?;
     let records = context.records(&repository)?;
     let proven = repository.proofs()?;
-    let (mut chosen, passed_over) = choose(args, &records, &filter)?;
-    oldest_proof_first(&mut chosen, &proven);
+    let (chosen, passed_over) = choose(args, &records, &filter)?;
+    let day = repository.environment().now().as_second().div_euclid(86_400);
+    let chosen = order_drills(chosen, &records.backups, &proven, day);
     if args.dry_run {
         return plan(&chosen, &proven, context);
     }
@@ -121,22 +114,22 @@ pub(crate) fn run(args: &DrillArgs, context: &Context<'_>) -> Result<ExitCode, C
         context.out().warn("no backup that fits can be drilled");
         return Ok(ExitCode::Failed);
     }
+    // Not after hours of drills.
+    if let Some(directory) = &args.report {
+        drill_report::make_ready(directory)?;
+    }
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     for left in sweep(&scratch) {
         context.out().note(format_args!("removed {}, which a drill that was killed had left", left.display()));
     }
     let program = source(args, &scratch, context)?.find(context.cancel())?;
     let engine = context.engine_of(&repository)?;
-    let mut run = Run { args, context, engine: &engine, program: &program, scratch, started: Instant::now() };
-    let mut report = Report { head: head(&repository, &program, context)?, backups: Vec::new(), passed_over, left: 0 };
-    let done = run.drill_all(&chosen, &mut report);
+    let run = Run { args, context, engine: &engine, program: &program, scratch, started: Instant::now() };
+    let head = head(&repository, &program, context)?;
+    let mut report = Report { head, backups: Vec::new(), passed_over, left: 0, left_because: None };
+    let ended = run.drill_all(&chosen, &mut report);
     report.head.ended_at = SystemEnvironment.now();
-    // What was drilled before something went wrong is reported all the same.
-    if let (Some(directory), false) = (&args.report, report.backups.is_empty()) {
-        drill_report::write(directory, &report, context)?;
-    }
-    done?;
-    finish(&report, context)
+    Ok(conclude(args, &report, ended, context))
 }
 
 /// The backups to drill, and those that cannot be.
@@ -251,26 +244,19 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    fn drill_all(&mut self, chosen: &[&BackupRecord], report: &mut Report) -> Result<(), CliError> {
+    /// Drills one after the other until the budget is used up, or until something ends the run. What was drilled is in the report in any case.
+    fn drill_all(&self, chosen: &[&BackupRecord], report: &mut Report) -> Result<(), CliError> {
         for (done, record) in chosen.iter().enumerate() {
+            report.left = (chosen.len() - done) as u64;
             if done > 0 && self.is_budget_used() {
-                report.left = (chosen.len() - done) as u64;
                 let left = counted(report.left, "backup");
-                self.context
-                    .out()
-                    .note(format_args!("the budget is used up; {left} left, the next run begins with them"));
-                break;
+                report.left_because = Some("the budget was used up; they have their turn in later runs".to_owned());
+                self.context.out().note(format_args!("the budget is used up; {left} left for later runs"));
+                return Ok(());
             }
-            self.context.cancel().check()?;
-            let drill = self.drill_one(record)?;
-            report.backups.push(ReportLine {
-                id: record.id.to_string(),
-                name: record.subject.name.clone(),
-                kind: record.subject.kind.clone(),
-                taken_at: record.taken_or_stored_at(),
-                bytes: record.bytes,
-                drill,
-            });
+            self.drill_one(record, report).inspect_err(|error| {
+                report.left_because = Some(format!("the run ended before them: {}", error.message));
+            })?;
         }
         Ok(())
     }
@@ -280,7 +266,12 @@ impl Run<'_> {
         budget.is_some_and(|budget| self.started.elapsed() >= budget)
     }
 
-    fn drill_one(&self, record: &BackupRecord) -> Result<BackupDrill, CliError> {
+    /// Drills one, adds it to the report, and prints what came of it.
+    ///
+    /// # Errors
+    /// What concerns the others as well.
+    fn drill_one(&self, record: &BackupRecord, report: &mut Report) -> Result<(), CliError> {
+        self.context.cancel().check()?;
         let options = DrillOptions {
             scratch_directory: self.scratch.clone(),
             sample_points: self.args.sample,
@@ -292,33 +283,31 @@ impl Run<'_> {
         drop(observer);
         let title = || format!("cannot drill backup {} ({})", record.id.short(), record.subject.name);
         let drill = drill.map_err(|error| CliError::from(error).context(title()))?;
-        self.print(record, &drill)?;
-        Ok(drill)
+        if drill.verdict >= Verdict::NotDrilled {
+            // Where the storage has gone away, as when a share is not mounted any more, packs seem to be missing.
+            self.context.repository().map_err(|error| error.context(title()))?;
+        }
+        for error in drill.errors() {
+            self.context.out().error(&CliError::from(error).context(title()));
+        }
+        report.left -= 1;
+        report.backups.push(ReportLine::of(record, drill, self.program));
+        self.print(report.backups.last().expect("it was just put there"))
     }
 
-    fn print(&self, record: &BackupRecord, drill: &BackupDrill) -> Result<(), CliError> {
-        let out = self.context.out();
+    fn print(&self, line: &ReportLine) -> Result<(), CliError> {
+        let (out, drill) = (self.context.out(), &line.drill);
         if out.is_json() {
-            let line = DrilledLine {
-                id: record.id.to_string(),
-                name: &record.subject.name,
-                points: drill.points(),
-                drilled_at: drill.proof.as_ref().map(|proof| utc(proof.at)),
-                engine: &self.program.version,
-                drill,
-            };
-            return out.json("drilled", &line);
+            return out.json("drilled", line);
         }
-        let name = format!("backup {} ({})", record.id.short(), plain_word(&record.subject.name));
-        let (points, shards) = (counted(drill.points(), "point"), counted(drill.shards.len() as u64, "shard"));
+        let name = format!("backup {} ({})", &line.id[..8], plain_word(&line.name));
+        let (points, shards) = (counted(line.points, "point"), counted(drill.shards.len() as u64, "shard"));
         match drill.verdict {
             Verdict::Passed if drill.shards.is_empty() => {
                 out.line(format_args!("{name}: bytes identical, nothing to load"))?
             }
-            Verdict::Passed => out.line(format_args!(
-                "{name}: bytes identical, loads in engine {}, {points} in {shards}",
-                self.program.version
-            ))?,
+            Verdict::Passed => out
+                .line(format_args!("{name}: bytes identical, loads in engine {}, {points} in {shards}", line.engine))?,
             verdict => out.line(format_args!("{name}: {}", verdict.as_str()))?,
         }
         if drill.agreed() != Agreed::default() {
@@ -336,18 +325,31 @@ impl Run<'_> {
     }
 }
 
-fn finish(report: &Report, context: &Context<'_>) -> Result<ExitCode, CliError> {
+/// Writes the report, says what came of it all, and what the process ends with: a backup that failed outranks every error, those that ended
+/// the run or kept the report from being written too.
+fn conclude(args: &DrillArgs, report: &Report, ended: Result<(), CliError>, context: &Context<'_>) -> ExitCode {
+    let out = context.out();
+    // Of nothing there is no report.
+    let written = match (&args.report, report.backups.is_empty()) {
+        (Some(directory), false) => drill_report::write(directory, report, context),
+        _ => Ok(()),
+    };
     for note in report.notes() {
-        context.out().note(format_args!("note: {note}"));
+        out.note(format_args!("note: {note}"));
     }
-    context.out().note(report.sentence());
+    out.note(report.sentence());
     let failed = report.counted(Verdict::Failed);
     if failed > 0 {
-        context.out().warn(format_args!("{failed} of {} failed", counted(report.backups.len() as u64, "backup")));
+        out.warn(format_args!("{failed} of {} failed", counted(report.backups.len() as u64, "backup")));
     }
-    Ok(match report.verdict() {
-        Verdict::Passed => context.outcome(),
-        Verdict::Unfinished => ExitCode::Incomplete,
-        Verdict::Failed => ExitCode::Damage,
-    })
+    let errors: Vec<CliError> = [ended, written].into_iter().filter_map(Result::err).collect();
+    errors.iter().for_each(|error| out.error(error));
+    let of_backups = report.backups.iter().flat_map(|line| line.drill.errors()).map(CliError::from);
+    let error = errors.iter().map(|error| error.exit_code).chain(of_backups.map(|error| error.exit_code)).next();
+    match (report.verdict(), error) {
+        (Verdict::Failed, _) => ExitCode::Damage,
+        (_, Some(error)) => error,
+        (Verdict::Unfinished, None) => ExitCode::Incomplete,
+        (Verdict::Passed | Verdict::NotDrilled, None) => context.outcome(),
+    }
 }

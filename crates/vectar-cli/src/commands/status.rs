@@ -1,9 +1,6 @@
 //! `status`.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -15,11 +12,11 @@ use crate::{
     error::CliError,
     exit_code::ExitCode,
     output::{
-        Align, Table, age,
+        Align, Existing, Table, age,
         record::{DrillView, shown},
         size,
         time::parse_age,
-        utc,
+        utc, write_readable,
     },
     select_args::SelectArgs,
 };
@@ -206,18 +203,10 @@ fn print_text(context: &Context<'_>, rows: &[GroupStatus], now: Timestamp) -> Re
     Ok(())
 }
 
-/// Writes the file in one step: a scraper never sees half of it.
 fn write_metrics(path: &Path, text: &str) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| {
+    write_readable(path, text, Existing::Replace).map_err(|error| {
         CliError::new(ExitCode::Failed, format_args!("cannot write {}", path.display()))
             .cause(error)
             .safe("the old file, if any, is as it was")
-    };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".vectar-metrics-").tempfile_in(directory).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    // A scraper runs as another user.
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(readable).map_err(failed)?;
-    file.persist(path).map(|_| ()).map_err(|error| failed(error.error))
+    })
 }

@@ -3,6 +3,7 @@
 //! Names in a snapshot are somebody else's text: whatever is printed as text goes through [`plain`], so that no name moves the cursor
 //! or forges a line.
 
+mod file;
 pub(crate) mod json;
 pub(crate) mod progress;
 pub(crate) mod record;
@@ -18,6 +19,7 @@ use std::{
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use file::{Existing, write_readable};
 pub(crate) use progress::Progress;
 pub(crate) use size::{counted, size, size_long};
 pub(crate) use table::{Align, Table};

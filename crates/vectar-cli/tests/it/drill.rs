@@ -3,6 +3,7 @@
 //! The engine is the testkit's; where it cannot be had, what needs it says so and counts as skipped.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -132,7 +133,9 @@ fn a_drill_and_what_is_shown_of_it() {
 #[test]
 fn a_budget_ends_a_run_and_the_next_begins_with_what_is_left() {
     let Some(ground) = Ground::with(TestEnvironment::with_backups()) else { return };
-    let all = ["--all", "--collection", "notes", "--json", "--budget", "0s"];
+    let names = ["00-base", "01-insert-5pct", "02-payload-3pct", "03-delete-33pct-vacuum"];
+    let names = names.map(|name| format!("{name}.snapshot"));
+    let all = names.iter().map(String::as_str).chain(["--json", "--budget", "0s"]).collect::<Vec<_>>();
     let mut seen = Vec::new();
     for _ in 0..4 {
         let ran = ground.drill(&all);
@@ -354,16 +357,19 @@ fn a_full_disk_is_no_finding() {
         1,
         &[Mask::Sizes],
         expect![[r#"
-        --- stderr
-        error: cannot drill backup <bkup-1> (03-delete-33pct-vacuum.snapshot)
-          <here>/scratch has too little room for the drill
-          free now:  <size> (<size>)
-          it may need: <size> (<size>)
-          nothing was left behind; nothing is said about the backup, and proofs of earlier drills stay
+            backup <bkup-1> (03-delete-33pct-vacuum.snapshot): not drilled
+              shard 0 of notes: <here>/scratch has <size> free, the drill needs 68966400
+            --- stderr
+            error: cannot drill backup <bkup-1> (03-delete-33pct-vacuum.snapshot)
+              <here>/scratch has too little room for the drill
+              free now:  <size> (<size>)
+              it may need: <size> (<size>)
+              nothing was left behind; nothing is said about the backup, and proofs of earlier drills stay
 
-        hint: make room there, or name a larger directory with --scratch
-        --- exit 1
-    "#]],
+            hint: make room there, or name a larger directory with --scratch
+            0 backups drilled: 0 passed; 1 not drilled; 0 points in engine 0.9.0
+            --- exit 1
+        "#]],
     );
     assert_eq!(ground.environment.objects("proofs"), [""; 0]);
 }
@@ -438,6 +444,106 @@ fn an_engine_that_does_not_answer_as_the_files_say() {
         assert!(said.contains(words), "{answer}: {said}");
         assert_eq!((names(&environment.path("scratch")), environment.objects("proofs")), (vec![], vec![]), "{answer}");
     }
+}
+
+/// A machine whose engine finds no room for shards that are larger than 100 kB, and loads those without points.
+fn with_little_room(first: &str) -> TestEnvironment {
+    let environment = TestEnvironment::with_backups();
+    fs::create_dir(environment.path("scratch")).unwrap();
+    let no_space = r#"echo '{"error":"No space left on device","kind":"no-space"}'"#;
+    environment.write_engine(&[
+        &format!(
+            "{first}; if [ $(wc -c < shard.snapshot) -gt 100000 ]; then {no_space}; else echo '{{\"count\":0}}'; fi"
+        ),
+        r#"echo '{"count":0,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}'"#,
+        "echo '{}'",
+    ]);
+    environment
+}
+
+/// `drill --engine` with the engine that [`TestEnvironment::write_engine`] wrote.
+fn drill_with_written(environment: &TestEnvironment, arguments: &[&str]) -> Ran {
+    let drill = ["drill", "--engine", "--scratch", "scratch", "--python", "./engine", "--json"];
+    let ran = environment.run(&[&drill[..], arguments].concat());
+    assert_eq!(names(&environment.path("scratch")), [""; 0], "nothing is left behind");
+    ran
+}
+
+/// A collection that is too large for the scratch directory must not keep the others from being drilled, and both stand in the report, in
+/// the very words of the lines.
+#[test]
+fn what_cannot_be_drilled_does_not_stop_the_others() {
+    let environment = with_little_room(":");
+    let ran = drill_with_written(
+        &environment,
+        &["--report", "reports", "notes@latest", "01-insert-5pct.snapshot", "empty.snapshot"],
+    );
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let drilled = lines(&ran, "drilled");
+    let verdicts: BTreeMap<&str, &str> =
+        drilled.iter().map(|line| (line["name"].as_str().unwrap(), line["verdict"].as_str().unwrap())).collect();
+    let (some, none) = ("not-drilled", "passed");
+    let expected =
+        [("01-insert-5pct.snapshot", some), ("03-delete-33pct-vacuum.snapshot", some), ("empty.snapshot", none)];
+    assert_eq!(verdicts, expected.into());
+    assert_eq!(environment.objects("proofs").len(), 1);
+    assert!(ran.stderr.contains("1 backup drilled: 1 passed; 2 not drilled"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("hint: check that the directory exists, has room").count(), 2, "{}", ran.stderr);
+    let [json, markdown] = &names(&environment.path("reports"))[..] else { panic!("two files") };
+    let report: Value = serde_json::from_slice(&fs::read(environment.path("reports").join(json)).unwrap()).unwrap();
+    let without_type = |line: &Value| {
+        let mut line = line.as_object().unwrap().clone();
+        assert!(line.remove("v").is_some() && line.remove("type").is_some());
+        Value::Object(line)
+    };
+    assert_eq!(report["backups"], Value::Array(drilled.iter().map(without_type).collect()));
+    let markdown = fs::read_to_string(environment.path("reports").join(markdown)).unwrap();
+    let not_drilled = markdown.split("## Not drilled").nth(1).expect("it says what was not drilled");
+    assert_eq!(not_drilled.matches("shard 0 of notes: cannot write into scratch").count(), 2, "{markdown}");
+}
+
+/// Damage outranks what kept others from being drilled, and what keeps the report from being written.
+#[test]
+fn damage_that_was_found_is_what_the_process_ends_with() {
+    for (spoil, code) in [(":", 1), ("rm -rf ../../reports", 1), ("rm -rf ../../reports", 4)] {
+        let environment = with_little_room(spoil);
+        if code == 4 {
+            let pack = environment.base_pack();
+            let mut bytes = fs::read(&pack).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&pack, bytes).unwrap();
+        }
+        let ran = drill_with_written(
+            &environment,
+            &["--report", "reports", "shard.snapshot", "00-base.snapshot", "empty.snapshot"],
+        );
+        assert_eq!((ran.code, lines(&ran, "drilled").len()), (Some(code), 3), "{spoil}: {}", ran.stderr);
+        let is_written = environment.path("reports").exists();
+        assert_eq!((is_written, ran.stderr.contains("into reports")), (spoil == ":", spoil != ":"), "{}", ran.stderr);
+    }
+}
+
+/// Nobody wants to hear of it after two hours.
+#[test]
+fn a_report_that_cannot_be_written_is_noticed_before_the_first_drill() {
+    let environment = with_little_room(":");
+    environment.write("taken", "a file");
+    let ran = drill_with_written(&environment, &["--report", "taken", "empty.snapshot"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot create taken"), "{}", ran.stderr);
+    assert_eq!(environment.objects("proofs"), [""; 0]);
+}
+
+/// A share that is not mounted any more says nothing about a backup, although all packs seem to be missing.
+#[test]
+fn a_repository_that_goes_away_ends_the_run() {
+    let environment = with_little_room("mv ../../repository ../../away");
+    let ran = drill_with_written(&environment, &["--report", "reports", "--all"]);
+    let drilled = lines(&ran, "drilled");
+    assert_eq!(ran.code, Some(10), "{}", ran.stderr);
+    assert!(drilled.iter().all(|line| line["verdict"] != "failed"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("there is no vectar repository"), "{}", ran.stderr);
 }
 
 /// All series: each backup loads, and has as many points as the server counted.

@@ -245,7 +245,9 @@ fn documented() -> Fields {
         let field = line.strip_prefix("| `").and_then(|rest| rest.split_once('`'));
         if let Some(kind) = &kind {
             let known = fields.entry(kind.clone()).or_default();
-            known.extend(field.map(|(field, _)| field.to_owned()));
+            if let Some((field, _)) = field {
+                assert!(known.insert(field.to_owned()), "{kind} lists {field} twice");
+            }
         }
     }
     inherit(&mut fields, "backup", "ingested");

@@ -10,8 +10,9 @@
 //!   none may be farther than the point itself; and through the index, where it is counted how many find themselves.
 //!
 //! **Invariants.** Nothing is left of it: each scratch directory is seen to be gone before the next is made, children are dead before we go
-//! on, and what a killed drill left is removed by the next. Only what was compared and agreed becomes a proof. That the engine cannot be had,
-//! or that there is no room, says nothing about a backup and is an error, not a finding.
+//! on, and what a killed drill left is removed by the next. Only what was compared and agreed becomes a proof. What keeps a shard from being
+//! drilled, such as no room, says nothing about its backup and nothing against the next one: it is noted as an error beside what was found.
+//! That the engine cannot be had says nothing about any backup and ends it all.
 //!
 //! [`EngineSource::find`] gets the engine, [`drill_backup`] drills; `process` is the one module that starts programs.
 
@@ -40,15 +41,14 @@ use vectar_repository::format::{
 use crate::{
     content::Content,
     engine::Engine,
-    error::{Error, ErrorKind},
+    error::Error,
     extract::{PartChoice, SnapshotPart, is_held},
     inside::Inside,
     observer::{CancelToken, Observer},
     rebuild::{Nowhere, rebuild},
-    words::one_line,
 };
 
-pub use order::{oldest_proof_first, why_not};
+pub use order::{order_drills, why_not};
 pub use program::{ENGINE_VERSION, EngineProgram, EngineSource};
 pub use report::{PassedOver, Report, ReportHead, ReportLine, compared};
 use shard::{Halt, Subject};
@@ -66,29 +66,34 @@ pub struct DrillOptions {
     pub shard_max: Duration,
 }
 
-/// What came of a drill.
+/// What came of a drill, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// All that was compared agrees.
     Passed,
     /// The engine was not done in time, or was ended from outside.
     Unfinished,
+    /// An error kept it from being drilled, such as too little room; nothing is said about it.
+    NotDrilled,
     /// The backup is damaged, the engine does not load it, or it says something else than the files.
     Failed,
 }
 
 /// The drill of one backup.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct BackupDrill {
     /// What came of it: the worst of its shards.
     pub verdict: Verdict,
-    /// Whether it was rebuilt with all as recorded.
+    /// Whether it was rebuilt with all as recorded; `false` too when that was not done.
     pub bytes_identical: bool,
     /// Whether a SHA-256 was recorded to compare with; where not, the ids of the chunks prove the bytes.
     pub sha256_compared: bool,
-    /// What is wrong with the backup as a whole.
+    /// What is wrong with the backup as a whole; why it was not drilled.
     pub problem: Option<String>,
+    /// The error that kept the whole from being drilled.
+    #[serde(skip)]
+    pub error: Option<Error>,
     /// Its shards, in the order of the snapshot.
     pub shards: Vec<ShardDrill>,
     /// The proof that was recorded, when it passed and the storage took it.
@@ -97,7 +102,7 @@ pub struct BackupDrill {
 }
 
 /// The drill of one shard.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct ShardDrill {
     /// Its collection, if anyone knows its name.
     pub collection: Option<String>,
@@ -114,8 +119,11 @@ pub struct ShardDrill {
     /// What was compared and agreed.
     #[serde(flatten)]
     pub agreed: Agreed,
-    /// What is wrong, in words; why it is unfinished.
+    /// What is wrong, in words; why it is unfinished or was not drilled.
     pub problem: Option<String>,
+    /// The error that kept it from being drilled.
+    #[serde(skip)]
+    pub error: Option<Error>,
     /// What was not compared, and why; what else is worth a word.
     pub notes: Vec<String>,
     /// How long it took, in milliseconds.
@@ -167,9 +175,15 @@ impl BackupDrill {
         self.shards.iter().filter_map(|shard| shard.points_in_engine).sum()
     }
 
-    fn damaged(error: &Error) -> Self {
-        let (verdict, problem) = (Verdict::Failed, Some(one_line(error)));
-        Self { verdict, bytes_identical: false, sha256_compared: false, problem, shards: Vec::new(), proof: None }
+    /// What kept the whole, or some of its shards, from being drilled.
+    pub fn errors(&self) -> impl Iterator<Item = &Error> {
+        self.error.iter().chain(self.shards.iter().filter_map(|shard| shard.error.as_ref()))
+    }
+
+    /// Ends the drill before a shard was looked at.
+    fn halted(mut self, halt: Halt) -> Result<Self, Error> {
+        (self.verdict, self.problem, self.error) = halt.outcome()?;
+        Ok(self)
     }
 }
 
@@ -184,8 +198,9 @@ pub fn sweep(scratch_directory: &std::path::Path) -> Vec<PathBuf> {
 /// Memory: a window of 1 MiB, the sample, and what the engine takes in its own process.
 ///
 /// # Errors
-/// What says nothing about the backup: [`Error::EngineLacking`], [`Error::ScratchFull`] and [`Error::Target`], [`Error::Cancelled`], a
-/// storage that fails. Nothing is left behind then. Damage, and an engine that refuses, is part of the answer.
+/// What stands in the way of other backups as well: [`Error::EngineLacking`], [`Error::Cancelled`], and [`Error::Target`] when a scratch
+/// directory cannot be removed. But for that, nothing is left behind. Damage, an engine that refuses, and what keeps only this one from being
+/// drilled, such as too little room or a storage that fails, is part of the answer.
 pub fn drill_backup(
     engine: &Engine,
     record: &BackupRecord,
@@ -194,21 +209,24 @@ pub fn drill_backup(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<BackupDrill, Error> {
-    let sha256_compared = match rebuild(engine, record, &mut Nowhere, observer, cancel) {
-        Ok(rebuilt) => rebuilt.sha256_compared,
-        Err(error) if error.kind() == ErrorKind::RepositoryDamaged => return Ok(BackupDrill::damaged(&error)),
-        Err(error) => return Err(error),
-    };
-    let content = Content::backup(engine, record);
     let mut drill = BackupDrill {
         verdict: Verdict::Passed,
-        bytes_identical: true,
-        sha256_compared,
+        bytes_identical: false,
+        sha256_compared: false,
         problem: None,
+        error: None,
         shards: Vec::new(),
         proof: None,
     };
-    let inside = Inside::open(&content)?;
+    match rebuild(engine, record, &mut Nowhere, observer, cancel) {
+        Ok(rebuilt) => (drill.bytes_identical, drill.sha256_compared) = (true, rebuilt.sha256_compared),
+        Err(error) => return drill.halted(error.into()),
+    }
+    let content = Content::backup(engine, record);
+    let inside = match Inside::open(&content) {
+        Ok(inside) => inside,
+        Err(error) => return drill.halted(error.into()),
+    };
     // A sample that is another one each time, and the same when the clock is.
     let seed = engine.repository().environment().now().as_millisecond().unsigned_abs();
     for choice in shards_of(&inside) {
@@ -218,7 +236,7 @@ pub fn drill_backup(
     drill.verdict = drill.shards.iter().map(|shard| shard.verdict).max().unwrap_or(Verdict::Passed);
     let noted = if drill.shards.is_empty() {
         // Its bytes are what there is to show.
-        Some(engine.repository().add_proof(record.id, sha256_compared))
+        Some(engine.repository().add_proof(record.id, drill.sha256_compared))
     } else if drill.verdict == Verdict::Passed {
         let agreed = drill.agreed();
         let note = DrillNote {
@@ -230,7 +248,7 @@ pub fn drill_backup(
             vectors: agreed.vectors,
             searches: agreed.searches,
         };
-        Some(engine.repository().add_drill_proof(record.id, sha256_compared, note))
+        Some(engine.repository().add_drill_proof(record.id, drill.sha256_compared, note))
     } else {
         None
     };
@@ -257,7 +275,7 @@ fn drill_part(inside: &Inside<'_, '_>, choice: &PartChoice, subject: &Subject<'_
         Ok(part) => part,
         Err(error) => {
             let mut drill = shard::begun(choice.collection.clone(), choice.shard, 0);
-            Halt::from(error).note(&mut drill)?;
+            (drill.verdict, drill.problem, drill.error) = Halt::from(error).outcome()?;
             return Ok(drill);
         }
     };

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use vectar_repository::format::record::BackupRecord;
+
 use super::{Agreed, BackupDrill, EngineProgram, ShardDrill, Verdict};
 use crate::words::grouped;
 
@@ -30,7 +32,7 @@ pub struct ReportHead {
 }
 
 /// One backup of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct ReportLine {
     /// Id of the backup.
     pub id: String,
@@ -38,13 +40,37 @@ pub struct ReportLine {
     pub name: String,
     /// Kind of the snapshot.
     pub kind: String,
-    /// When it was taken or stored.
+    /// When it was taken or stored, to the second.
     pub taken_at: Timestamp,
     /// Its length.
     pub bytes: u64,
+    /// Version of `qdrant-edge-py`.
+    pub engine: String,
+    /// Points that the engine counted in all shards.
+    pub points: u64,
+    /// When it passed, by the proof that was recorded, to the second.
+    pub drilled_at: Option<Timestamp>,
     /// What came of it.
     #[serde(flatten)]
     pub drill: BackupDrill,
+}
+
+impl ReportLine {
+    /// The line of a backup.
+    #[must_use]
+    pub fn of(record: &BackupRecord, drill: BackupDrill, program: &EngineProgram) -> Self {
+        Self {
+            id: record.id.to_string(),
+            name: record.subject.name.clone(),
+            kind: record.subject.kind.clone(),
+            taken_at: whole_seconds(record.taken_or_stored_at()),
+            bytes: record.bytes,
+            engine: program.version.clone(),
+            points: drill.points(),
+            drilled_at: drill.proof.as_ref().map(|proof| whole_seconds(proof.at)),
+            drill,
+        }
+    }
 }
 
 /// A backup that cannot be drilled.
@@ -57,17 +83,19 @@ pub struct PassedOver {
 }
 
 /// A run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Report {
     /// When, where and with what.
     #[serde(flatten)]
     pub head: ReportHead,
-    /// The backups that were drilled, in their order.
+    /// The backups whose turn it was, in their order.
     pub backups: Vec<ReportLine>,
     /// Backups that cannot be drilled, with the reason.
     pub passed_over: Vec<PassedOver>,
-    /// How many were left for the next run, because the budget was used up.
+    /// How many were left for later runs.
     pub left: u64,
+    /// Why they were.
+    pub left_because: Option<String>,
 }
 
 impl ReportHead {
@@ -130,38 +158,42 @@ impl Report {
             let points = points(drill.points(), drill.agreed().ids);
             add(format_args!("| {short} | {name} | {} | {result} | {shards} | {points} |", second(*taken_at)));
         }
-        self.problems(&mut add);
-        if !self.passed_over.is_empty() || self.left > 0 {
-            add(format_args!("\n## Not drilled\n"));
-        }
-        for PassedOver { name, why } in &self.passed_over {
-            add(format_args!("- {}: {why}", cell(name)));
-        }
-        if self.left > 0 {
-            add(format_args!("- {} more: the budget was used up; the next run begins with them", self.left));
-        }
+        let mut section = |heading: &str, lines: Vec<String>| {
+            if !lines.is_empty() {
+                add(format_args!("\n## {heading}\n"));
+            }
+            lines.iter().for_each(|line| add(format_args!("- {line}")));
+        };
+        section("What was found", self.problems(false));
+        section("Notes", self.notes().iter().map(|note| cell(note)).collect());
+        section("Not drilled", self.not_drilled());
         add(format_args!("\n## What this shows\n\n{SHOWS}"));
         text
     }
 
-    fn problems(&self, add: &mut impl FnMut(std::fmt::Arguments<'_>)) {
+    /// What was not drilled, and why.
+    fn not_drilled(&self) -> Vec<String> {
+        let mut lines = self.problems(true);
+        lines.extend(self.passed_over.iter().map(|PassedOver { name, why }| format!("{}: {why}", cell(name))));
+        if self.left > 0 {
+            let why = self.left_because.as_deref().unwrap_or("they were left for later runs");
+            lines.push(format!("{} more: {}", self.left, cell(why)));
+        }
+        lines
+    }
+
+    /// What is wrong with backups and shards; or what kept them from being drilled.
+    fn problems(&self, of_errors: bool) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for ReportLine { id, name, drill, .. } in &self.backups {
             let title = format!("backup {id} ({})", cell(name));
-            found.extend(drill.problem.iter().map(|problem| format!("{title}: {}", cell(problem))));
-            let of_shards = drill.shards.iter().filter_map(|shard| Some((shard.title(), shard.problem.as_ref()?)));
+            let whole = drill.problem.iter().filter(|_| drill.error.is_some() == of_errors);
+            found.extend(whole.map(|problem| format!("{title}: {}", cell(problem))));
+            let shards = drill.shards.iter().filter(|shard| shard.error.is_some() == of_errors);
+            let of_shards = shards.filter_map(|shard| Some((shard.title(), shard.problem.as_ref()?)));
             found.extend(of_shards.map(|(shard, problem)| format!("{title}, {}: {}", cell(&shard), cell(problem))));
         }
-        for (heading, lines) in
-            [("What was found", found), ("Notes", self.notes().iter().map(|note| cell(note)).collect())]
-        {
-            if !lines.is_empty() {
-                add(format_args!("\n## {heading}\n"));
-            }
-            for line in lines {
-                add(format_args!("- {line}"));
-            }
-        }
+        found
     }
 
     /// What was not compared and why, what else is worth a word, and of how many backups.
@@ -198,10 +230,12 @@ impl Report {
         let counts = counts.iter().filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Passed);
         let counts: Vec<String> = counts.map(|(verdict, count)| format!("{count} {}", verdict.as_str())).collect();
         let counted = self.backups.iter().map(|line| line.drill.points()).sum();
-        let drilled = self.backups.len();
+        let not_drilled = self.counted(Verdict::NotDrilled);
+        let drilled = self.backups.len() - not_drilled;
         let plural = if drilled == 1 { "" } else { "s" };
+        let rest = if not_drilled > 0 { format!("; {not_drilled} not drilled") } else { String::new() };
         format!(
-            "{drilled} backup{plural} drilled: {}; {} points in engine {}",
+            "{drilled} backup{plural} drilled: {}{rest}; {} points in engine {}",
             counts.join(", "),
             points(counted, self.agreed().ids),
             self.head.engine
@@ -216,6 +250,7 @@ impl Verdict {
         match self {
             Self::Passed => "passed",
             Self::Unfinished => "unfinished",
+            Self::NotDrilled => "not drilled",
             Self::Failed => "failed",
         }
     }
@@ -265,7 +300,12 @@ operations in a write-ahead log may have changed: the engine applied these, and 
 snapshots: replication, shard keys and aliases are no part of a shard.
 ";
 
-/// A moment to the second.
+/// A moment without the parts of its second.
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+/// A moment to the second, in words.
 fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -21,6 +21,9 @@ const PREFIX: &str = "vectar-drill-";
 /// The file in it that its owner holds a lock on.
 const LOCK: &str = "owner.lock";
 
+/// What was tried when a scratch directory stays: whoever meets that makes no other one.
+pub(super) const REMOVE: &str = "remove";
+
 /// A directory of its own.
 #[derive(Debug)]
 pub(super) struct Scratch {
@@ -65,11 +68,11 @@ impl Scratch {
     /// [`Error::Target`] when anything is left.
     pub(super) fn remove(self) -> Result<(), Error> {
         let path = self.directory.path().to_owned();
-        self.directory.close().map_err(failed("remove", &path))?;
+        self.directory.close().map_err(failed(REMOVE, &path))?;
         match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(failed("remove", &path)(error)),
-            Ok(_) => Err(failed("remove", &path)(io::Error::other("something is there still"))),
+            Err(error) => Err(failed(REMOVE, &path)(error)),
+            Ok(_) => Err(failed(REMOVE, &path)(io::Error::other("something is there still"))),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     dialogue::{Dialogue, Wrong},
     process::Silence,
     questions::Questions,
-    scratch::Scratch,
+    scratch::{self, Scratch},
 };
 use crate::{
     content::Content,
@@ -67,15 +67,20 @@ impl From<Error> for Halt {
 }
 
 impl Halt {
-    /// Writes down what is known of the shard; what says nothing about it is the error.
-    pub(super) fn note(self, drill: &mut ShardDrill) -> Result<(), Error> {
-        (drill.verdict, drill.problem) = match self {
-            Self::Error(error) => return Err(error),
-            Self::Problem(problem) => (Verdict::Failed, Some(problem)),
-            Self::Unfinished(why) => (Verdict::Unfinished, Some(why)),
-        };
-        Ok(())
+    /// What is known now: what came of it, why, and the error behind it. What stands in the way of other backups too is the error.
+    pub(super) fn outcome(self) -> Result<(Verdict, Option<String>, Option<Error>), Error> {
+        match self {
+            Self::Error(error) if stops_all(&error) => Err(error),
+            Self::Error(error) => Ok((Verdict::NotDrilled, Some(one_line(&error)), Some(error))),
+            Self::Problem(problem) => Ok((Verdict::Failed, Some(problem), None)),
+            Self::Unfinished(why) => Ok((Verdict::Unfinished, Some(why), None)),
+        }
     }
+}
+
+/// Whether no other backup can be drilled either: there is no engine, the caller does not want any more, or a scratch directory stays.
+fn stops_all(error: &Error) -> bool {
+    matches!(error, Error::EngineLacking { .. } | Error::Cancelled | Error::Target { action: scratch::REMOVE, .. })
 }
 
 /// A drill of which nothing is known yet.
@@ -89,6 +94,7 @@ pub(super) fn begun(collection: Option<String>, shard: Option<u32>, bytes: u64) 
         points_in_engine: None,
         agreed: Agreed::default(),
         problem: None,
+        error: None,
         notes: Vec::new(),
         milliseconds: 0,
     }
@@ -101,11 +107,16 @@ pub(super) fn drill(part: &SnapshotPart<'_, '_>, subject: &Subject<'_>) -> Resul
     let needed = part.len().saturating_mul(2).saturating_add(LOG_BYTES);
     let directory = std::path::absolute(&subject.options.scratch_directory);
     let directory = directory.unwrap_or_else(|_| subject.options.scratch_directory.clone());
-    let scratch = Scratch::create(&directory, needed)?;
-    let halted = drill_in(part, &scratch, subject, &mut drill);
-    scratch.remove()?;
+    let halted = match Scratch::create(&directory, needed) {
+        Ok(scratch) => {
+            let halted = drill_in(part, &scratch, subject, &mut drill);
+            scratch.remove()?;
+            halted
+        }
+        Err(error) => Err(error.into()),
+    };
     if let Err(halt) = halted {
-        halt.note(&mut drill)?;
+        (drill.verdict, drill.problem, drill.error) = halt.outcome()?;
     }
     drill.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(drill)
