@@ -83,7 +83,7 @@ pub(crate) struct IngestArgs {
     /// Delete each snapshot file once its backup is published and verified, but for the newest
     ///
     /// A file that changed since it was read, is still written, or whose backup is damaged or partial, is never deleted. The .checksum beside it
-    /// goes too. Each backup is rebuilt and both digests are compared before its file goes.
+    /// goes too. Before a file goes, its backup is rebuilt as recorded, and the file is read again and its SHA-256 compared with what was rebuilt.
     #[arg(long, conflicts_with = "dry_run")]
     delete_source: bool,
     /// With --delete-source: keep the newest N files of each collection, node, shard and kind
@@ -182,7 +182,7 @@ pub(crate) fn run(args: &IngestArgs, context: &Context<'_>) -> Result<ExitCode, 
     }
     if args.delete_source && args.sha256 == Sha256Arg::Later {
         return Err(CliError::new(ExitCode::Usage, "a file whose SHA-256 is not known is not deleted")
-            .cause("--delete-source was given with --sha256 later: nothing could be compared with the file")
+            .cause("--delete-source needs the digest that --sha256 later puts off")
             .safe("nothing was read or written")
             .hint("leave one of the two out"));
     }

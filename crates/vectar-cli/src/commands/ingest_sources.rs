@@ -7,6 +7,7 @@ use vectar::{
     BackupRecord, Engine, Error, ErrorKind,
     select::{Group, counts_from},
     source::{SourceState, delete_source},
+    words::one_line,
 };
 
 use crate::{
@@ -58,6 +59,9 @@ pub(crate) fn delete(
             Ok(deleted) => {
                 gone += 1;
                 bytes += deleted.bytes;
+                if let Some(error) = &deleted.sidecar_left {
+                    out.warn(format_args!("its checksum is still there: {}", one_line(error)));
+                }
                 let line = DeletedLine {
                     path: deleted.path.display().to_string(),
                     checksum_path: deleted.sidecar.map(|path| path.display().to_string()),

@@ -93,32 +93,6 @@ fn proofs(environment: &TestEnvironment) -> Vec<Value> {
     proofs
 }
 
-/// What is found to be stored already, without a digest, is not what `--delete-source` may rely on.
-#[test]
-fn a_source_stays_until_its_digest_could_be_compared() {
-    let environment = TestEnvironment::with_repository();
-    environment.snapshots("notes");
-    environment.stdout(&["ingest", "-q", "--sha256", "later", "notes/00-base.snapshot"]);
-    let delete = ["ingest", "--delete-source", "--keep-source", "0", "notes/00-base.snapshot"];
-    environment.check_masked(&delete, &[Sizes], expect![[r#"
-        00-base.snapshot is stored already as <bkup-1>, whole
-        --- stderr
-        keeping notes/00-base.snapshot: the SHA-256 of its backup was not known until now; it can be compared the next time
-        --- exit 0
-    "#]]);
-    environment.check_masked(
-        &delete,
-        &[Sizes],
-        expect![[r#"
-        00-base.snapshot is stored already as <bkup-1>, whole
-        deleted notes/00-base.snapshot: backup <bkup-1> is verified
-        --- stderr
-        deleted 1 snapshot file, <size> (<size>)
-        --- exit 0
-    "#]],
-    );
-}
-
 #[test]
 fn a_file_that_cannot_be_compared_is_not_deleted() {
     let environment = TestEnvironment::with_repository();
@@ -128,13 +102,32 @@ fn a_file_that_cannot_be_compared_is_not_deleted() {
         expect![[r#"
             --- stderr
             error: a file whose SHA-256 is not known is not deleted
-              --delete-source was given with --sha256 later: nothing could be compared with the file
+              --delete-source needs the digest that --sha256 later puts off
               nothing was read or written
 
             hint: leave one of the two out
             --- exit 2
         "#]],
     );
+}
+
+/// Stored without its digest one night, and deleted the next: the file is compared with what comes back, not with what is not known.
+#[test]
+fn a_file_that_was_stored_so_is_compared_before_it_is_deleted() {
+    let environment = TestEnvironment::with_repository();
+    environment.snapshots("notes");
+    environment.stdout(&["ingest", "-q", "--sha256", "later", "notes/00-base.snapshot"]);
+    environment.check(
+        &["ingest", "-q", "--delete-source", "--keep-source", "0", "notes/00-base.snapshot"],
+        expect![[r#"
+            00-base.snapshot is stored already as <bkup-1>, whole
+            deleted notes/00-base.snapshot: backup <bkup-1> is verified
+            --- exit 0
+        "#]],
+    );
+    assert!(!environment.path("notes/00-base.snapshot").exists());
+    let shown: Value = serde_json::from_str(&environment.stdout(&["show", "latest", "--json"])).unwrap();
+    assert_eq!(shown["sha256"], "737222b51df4ed9372a7b5f05a3d834781cb4663f8caad6510ca45a911b294de");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Deleting a snapshot file once it is a backup.
 //!
-//! **Invariant:** a file is deleted only when the very bytes that were read of it came back from the repository, and nothing wrote to it since
-//! before they were read.
+//! **Invariant:** a file is deleted only when its bytes, read once more for this, have the SHA-256 of what came back from the repository just
+//! before, and nothing wrote to it since before it was stored.
 
 use std::{
     io,
@@ -11,13 +11,14 @@ use std::{
 use vectar_qdrant::in_progress;
 use vectar_repository::format::record::BackupRecord;
 
-use super::{file::FileState, sidecar_path};
+use super::{SnapshotFile, file::FileState, sidecar_path};
 use crate::{
     engine::Engine,
     error::Error,
     observer::{CancelToken, Observer},
     select::is_good,
     verify::verify_backup,
+    words::hex,
 };
 
 /// A snapshot file as it was before it was read.
@@ -28,12 +29,14 @@ pub struct SourceState {
 }
 
 /// What was deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Deleted {
     /// The snapshot.
     pub path: PathBuf,
-    /// The `.checksum` beside it, if there was one.
+    /// The `.checksum` beside it, if there was one and it is gone too.
     pub sidecar: Option<PathBuf>,
+    /// Why the `.checksum` is still there, if it is.
+    pub sidecar_left: Option<Error>,
     /// Length of the snapshot.
     pub bytes: u64,
 }
@@ -77,14 +80,15 @@ impl SourceState {
     }
 }
 
-/// Deletes a snapshot file that was stored as `record`, and its `.checksum`: after the record was found in the repository, the backup was
-/// rebuilt with both its digests as recorded, and the file was seen to be what it was.
+/// Deletes a snapshot file that was stored as `record`, and its `.checksum`: after the backup was found in the repository and rebuilt as
+/// recorded, the file was read again and has the SHA-256 of what was rebuilt, and it was seen to be what it was. The record may have been
+/// without a SHA-256: the file is compared with the rebuilt bytes, and not with what is written about them.
 ///
 /// A name that somebody gives to another file between the last look and the deletion is lost; Qdrant gives no name twice.
 ///
 /// # Errors
-/// [`Error::SourceKept`] for what must not be deleted; what [`verify_backup`] meets; [`Error::SourceChanged`]; [`Error::Target`]. The file
-/// is there then.
+/// [`Error::SourceKept`] for what must not be deleted; what [`verify_backup`] meets; [`Error::SourceChanged`]; [`Error::Source`] when the file
+/// cannot be read; [`Error::Target`] when it cannot be deleted. The file is there then.
 #[expect(clippy::disallowed_methods, reason = "a named source module of the engine")]
 pub fn delete_source(
     engine: &Engine,
@@ -102,15 +106,18 @@ pub fn delete_source(
     if in_progress(&name).is_some() {
         return Err(kept("its name is that of a file that is still written"));
     }
+    // What is listed now counts: the record at hand may be from before somebody recorded the backup afresh.
     let listed = engine.repository().records()?;
-    if !listed.backups.iter().any(|known| known.id == record.id && known.sha256 == record.sha256) {
+    let Some(record) = listed.backups.iter().find(|known| known.id == record.id).filter(|known| is_good(known)) else {
         return Err(kept("its backup is not listed in the repository"));
-    }
-    let (rebuilt, _) = verify_backup(engine, record, observer, cancel)?;
-    if !rebuilt.sha256_compared {
-        return Err(kept("the SHA-256 of its backup was not known until now; it can be compared the next time"));
-    }
+    };
     source.check_unchanged()?;
+    let (rebuilt, _) = verify_backup(engine, record, observer, cancel)?;
+    let found = SnapshotFile::open(&source.path)?.sha256(cancel)?;
+    source.check_unchanged()?;
+    if hex(&found) != rebuilt.sha256 {
+        return Err(kept("its bytes are not those of its backup"));
+    }
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Target { action: "delete", path, source }
@@ -118,12 +125,12 @@ pub fn delete_source(
     std::fs::remove_file(&source.path).map_err(failed(&source.path))?;
     // The snapshot first: a checksum alone is what Qdrant leaves behind too, a snapshot alone would be compared with nothing.
     let sidecar = sidecar_path(&source.path);
-    let sidecar = match std::fs::remove_file(&sidecar) {
-        Ok(()) => Some(sidecar),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(failed(&sidecar)(error)),
+    let (sidecar, sidecar_left) = match std::fs::remove_file(&sidecar) {
+        Ok(()) => (Some(sidecar), None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
+        Err(error) => (None, Some(failed(&sidecar)(error))),
     };
-    Ok(Deleted { path: source.path.clone(), sidecar, bytes: record.bytes })
+    Ok(Deleted { path: source.path.clone(), sidecar, sidecar_left, bytes: record.bytes })
 }
 
 #[cfg(test)]
@@ -134,7 +141,10 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{EngineOptions, ErrorKind, IngestOptions, IngestOutcome, InitOptions, Silent, Source, ingest, init};
+    use crate::{
+        EngineOptions, ErrorKind, IngestOptions, IngestOutcome, InitOptions, Silent, Source, ingest,
+        ingest::DigestTime, init,
+    };
 
     /// A repository with one backup, and the file that it was stored from.
     struct Ground {
@@ -146,6 +156,10 @@ mod tests {
 
     impl Ground {
         fn new() -> Self {
+            Self::with(DigestTime::Now)
+        }
+
+        fn with(digest: DigestTime) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let fixture = &vectar_testkit::fixtures::series("notes")[0].path;
             let path = directory.path().join("notes.snapshot");
@@ -154,9 +168,8 @@ mod tests {
             let engine = Engine::open(&repository, &EngineOptions::default()).unwrap();
             let source = SourceState::of(&path).unwrap();
             let cancel = CancelToken::default();
-            let stored =
-                ingest(&engine, Source::file(&path).unwrap(), &IngestOptions::default(), &[], &Silent, &cancel)
-                    .unwrap();
+            let options = IngestOptions { digest, ..IngestOptions::default() };
+            let stored = ingest(&engine, Source::file(&path).unwrap(), &options, &[], &Silent, &cancel).unwrap();
             let IngestOutcome::Stored(committed) = stored else { panic!("the repository was empty") };
             Self { directory, engine, record: committed.record, source }
         }
@@ -188,6 +201,37 @@ mod tests {
         assert_eq!((deleted.sidecar.as_ref(), deleted.bytes), (Some(&sidecar), ground.record.bytes));
         assert!(!ground.source.path().exists() && !sidecar.exists());
         assert_eq!(ground.engine.repository().proofs().unwrap().len(), 1, "it was verified");
+    }
+
+    #[test]
+    fn a_checksum_that_cannot_be_deleted_is_said_beside_what_was() {
+        let ground = Ground::new();
+        // No file, so it is not deleted as one.
+        let sidecar = sidecar_path(ground.source.path());
+        fs::create_dir(&sidecar).unwrap();
+        let deleted = ground.delete().unwrap();
+        assert!(matches!(&deleted.sidecar_left, Some(Error::Target { path, .. }) if *path == sidecar), "{deleted:?}");
+        assert!(deleted.sidecar.is_none() && !ground.source.path().exists() && sidecar.exists());
+    }
+
+    /// The record says nothing of the digest of a file that was stored so, and another file of that name and length would have the same
+    /// record: only its bytes tell.
+    #[test]
+    fn a_file_whose_backup_has_no_digest_is_compared_by_its_bytes() {
+        for is_same in [true, false] {
+            let mut ground = Ground::with(DigestTime::Later);
+            assert_eq!(ground.record.sha256, None);
+            if !is_same {
+                let mut bytes = fs::read(ground.source.path()).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(ground.source.path(), bytes).unwrap();
+                ground.source = SourceState::of(ground.source.path()).unwrap();
+            }
+            let deleted = ground.delete();
+            assert_eq!((deleted.is_ok(), ground.source.path().exists()), (is_same, !is_same), "{deleted:?}");
+            assert!(is_same || matches!(deleted, Err(Error::SourceKept { .. })));
+        }
     }
 
     #[test]
