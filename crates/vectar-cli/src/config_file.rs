@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use vectar::RepositoryId;
 
 use crate::{error::CliError, exit_code::ExitCode};
 
 /// The file, as TOML. A key that is not known is an error: a misspelt `repository_id` must not silently pin nothing.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConfigFile {
     /// The profile that is used when neither `--profile` nor `--repo` is given.
@@ -23,7 +23,7 @@ pub(crate) struct ConfigFile {
 }
 
 /// One repository, and what is known about what goes there.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
     /// Directory of the repository: absolute, or beginning with `~/`.

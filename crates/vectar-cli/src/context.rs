@@ -23,6 +23,7 @@ pub(crate) struct Context<'o> {
     repo: Option<PathBuf>,
     profile_name: Option<String>,
     profile: Profile,
+    config_file: PathBuf,
     index_directory: Option<PathBuf>,
     threads: usize,
     memory_bytes: Option<u64>,
@@ -52,6 +53,7 @@ impl<'o> Context<'o> {
             memory_bytes: global.memory,
             profile_name,
             profile,
+            config_file: path,
             progress: !global.no_progress,
             incomplete: Cell::new(false),
         })
@@ -70,6 +72,11 @@ impl<'o> Context<'o> {
     /// What the profile says; nothing without one.
     pub(crate) fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// The profile's name and the configuration file that it stands in; `None` without one.
+    pub(crate) fn profile_in_use(&self) -> Option<(&str, &Path)> {
+        Some((self.profile_name.as_deref()?, &self.config_file))
     }
 
     /// Progress of one step on stderr; silent unless that is a terminal.

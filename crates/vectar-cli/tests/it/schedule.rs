@@ -1,8 +1,10 @@
 //! Without a daemon: sources that are deleted, limits that alert, and what runs the jobs.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use expect_test::expect;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
 use vectar_testkit::fixtures::skipped;
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -115,7 +117,7 @@ fn units_are_printed() {
         [Service]
         Type=oneshot
         User=qdrant
-        ExecStart=/usr/local/bin/vectar ingest --quiet --node "n 1%%" --delete-source --keep-source 1 -- /var/lib/qdrant/snapshots
+        ExecStart=/usr/local/bin/vectar ingest --quiet "--node=n 1%%" --delete-source --keep-source 1 -- /var/lib/qdrant/snapshots
         Environment=VECTAR_REPO=/mnt/nas/vectar
         Environment=VECTAR_INDEX_DIR=/var/cache/vectar
         CacheDirectory=vectar
@@ -129,7 +131,8 @@ fn units_are_printed() {
         IOSchedulingClass=idle
         NoNewPrivileges=yes
         PrivateTmp=yes
-        ProtectHome=yes
+        # Empty instead of forbidden: that there is no configuration file of the user is no error.
+        ProtectHome=tmpfs
         ProtectSystem=strict
         ReadWritePaths=/mnt/nas/vectar /var/lib/qdrant/snapshots
 
@@ -151,24 +154,197 @@ fn units_are_printed() {
     let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("ExecStart=")).collect();
     expect![[r#"
         [
-            "ExecStart=/usr/local/bin/vectar ingest --quiet --node \"n 1%%\" --delete-source --keep-source 1 -- /var/lib/qdrant/snapshots",
-            "ExecStart=/usr/local/bin/vectar forget --quiet --keep-daily 14 --keep-weekly 8 --keep-monthly 12",
+            "ExecStart=/usr/local/bin/vectar ingest --quiet \"--node=n 1%%\" --delete-source --keep-source 1 -- /var/lib/qdrant/snapshots",
+            "ExecStart=/usr/local/bin/vectar forget --quiet --keep-within 8d --keep-daily 14 --keep-weekly 8 --keep-monthly 12",
             "ExecStart=/usr/local/bin/vectar prune --quiet",
             "ExecStart=/usr/local/bin/vectar check --quiet --read-data-subset 5%%",
-            "ExecStart=/usr/local/bin/vectar drill --engine --quiet --budget 2h --report /var/lib/vectar/reports",
+            "ExecStart=/usr/local/bin/vectar drill --engine --quiet --budget 2h --scratch /var/cache/vectar --report /var/lib/vectar/reports",
             "ExecStart=/usr/local/bin/vectar status --quiet --max-age 26h --max-proof-age 8d",
         ]
     "#]].assert_debug_eq(&commands);
-    for arguments in [["-r", "repository", "generate", "systemd", "/s"], ["-r", "/r", "generate", "systemd", "s"]] {
-        assert_eq!(environment.run(&arguments).code, Some(2));
+}
+
+/// What services do not see (`systemd.exec(5)`, `ProtectHome=` and `PrivateTmp=`).
+const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+
+#[test]
+fn what_no_unit_could_use_is_refused() {
+    let environment = TestEnvironment::new();
+    let refused = |arguments: &[&str]| {
+        let ran = environment.run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", ran.stderr);
+        ran.stderr
+    };
+    let of = |repository: &str, snapshots: &str, program: &str| {
+        let said = refused(&["-r", repository, "generate", "systemd", snapshots, "--program", program]);
+        assert!(said.contains("cannot be used\n"), "{said}");
+        said
+    };
+    // What means something else elsewhere.
+    for odd in ["relative", "/srv/../elsewhere", "/r\nExecStart=/bin/sh"] {
+        for [repository, snapshots, program] in [[odd, "/s", "/p"], ["/r", odd, "/p"], ["/r", "/s", odd]] {
+            of(repository, snapshots, program);
+        }
+    }
+    // What is hidden from a service.
+    for place in HIDDEN {
+        let inside = format!("{place}/qdrant");
+        for [repository, snapshots, program] in [[&inside, "/s", "/p"], ["/r", &inside, "/p"], ["/r", "/s", &inside]] {
+            let said = of(repository, snapshots, program);
+            assert!(said.contains("the services do not see"), "{said}");
+        }
+    }
+    // What the commands themselves would refuse, each night.
+    let (systemd, cronjob) = (["-r", "/r", "generate", "systemd", "/s"], ["generate", "cronjob", "--image", "vectar"]);
+    for options in [
+        ["--max-age", "26"],
+        ["--max-proof-age", "1 month"],
+        ["--keep-within", "soon"],
+        ["--drill-budget", "2 hours ago"],
+        ["--keep-free", "much"],
+        ["--node", ""],
+        ["--node", "n1\nUser=root"],
+    ] {
+        refused(&[&systemd[..], &options].concat());
+        refused(&[&cronjob[..], &options].concat());
+    }
+    for user in ["", "-u", "a b", "a:b", "q\nUser=root"] {
+        refused(&[&systemd[..], &[&format!("--user={user}")]].concat());
+    }
+    refused(&["generate", "cronjob", "--image", ""]);
+}
+
+/// The words of a command line in a unit, as systemd splits them (`systemd.service(5)`, "Command lines"; `systemd.unit(5)`, "Specifiers").
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted, mut characters) = (Vec::new(), String::new(), false, line.chars().peekable());
+    while let Some(one) = characters.next() {
+        match one {
+            '"' => quoted = !quoted,
+            '\\' => word.extend(characters.next()),
+            '%' | '$' => {
+                assert_eq!(characters.next(), Some(one), "a specifier or variable in {line}");
+                word.push(one);
+            }
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            one => word.push(one),
+        }
+    }
+    words.push(word);
+    assert!(!quoted && words.iter().all(|word| !word.is_empty()), "{line}");
+    words
+}
+
+/// The command lines of all units, without the program.
+fn commands(units: &str) -> Vec<Vec<String>> {
+    let lines = units.lines().filter_map(|line| line.strip_prefix("ExecStart="));
+    lines.map(|line| words(line).split_off(1)).collect()
+}
+
+/// Runs what jobs run: in a repository with backups, all of which are proven.
+fn run_jobs(jobs: Vec<Vec<String>>) {
+    let environment = TestEnvironment::with_backups();
+    let profile = "[profiles.nas]\ncluster = \"prod\"\n";
+    let config = environment.write("config.toml", profile);
+    environment.stdout(&["verify", "-q", "--latest", "1"]);
+    assert_eq!(jobs.len(), 6);
+    for mut job in jobs {
+        for word in &mut job {
+            match word.as_str() {
+                "/srv/snapshots" | "/snapshots" => *word = "notes".to_owned(),
+                other if other.starts_with("--config=") => *word = format!("--config={}", config.display()),
+                _ => {}
+            }
+        }
+        // Nobody needs an engine to see whether the words are understood.
+        let has_drill = job.iter().any(|word| word == "drill");
+        job.extend(has_drill.then(|| "-n".to_owned()));
+        let ran = environment.run(&job.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(ran.code, Some(0), "{job:?}: {}", ran.stderr);
     }
 }
 
-/// What systemd itself says of them, and that every command line in them is one.
+/// Ages that fixtures of any day keep, and whatever else can be said, in words that units must quote.
+const OPTIONS: [&str; 12] = [
+    "--max-age",
+    "1000000h",
+    "--keep-within",
+    "1000000h",
+    "--node=-n \"1\\\" 5% $HOME; x",
+    "--keep-free",
+    "1 MiB",
+    "--keep-source=1",
+    "--threads",
+    "2",
+    "--memory",
+    "400MiB",
+];
+
+/// systemd does not look into the command lines; vectar itself must take every one of them.
+#[test]
+fn every_command_line_of_the_units_does_its_job() {
+    let environment = TestEnvironment::new();
+    let generate = |place: &TempDir| {
+        let config = place.path().join("vectar.toml");
+        fs::write(&config, "[profiles.nas]\nrepo = \"/srv/repository\"\n").unwrap();
+        let mut command = environment.command();
+        command.env_remove("VECTAR_REPO").arg("--config").arg(&config).args([
+            "--profile",
+            "nas",
+            "generate",
+            "systemd",
+        ]);
+        command.args(["/srv/snapshots", "--program", "/opt/vec tar"]).args(OPTIONS);
+        (environment.finish(command.output().unwrap()), config)
+    };
+    let (hidden, _) = generate(&tempfile::tempdir_in("/tmp").unwrap());
+    assert_eq!(hidden.code, Some(2), "{}", hidden.stderr);
+    assert!(hidden.stderr.contains("the services do not see"), "{}", hidden.stderr);
+    let Some(place) = visible_directory() else { return skipped("there is no directory that a service sees") };
+    let (ran, config) = generate(&place);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let jobs = commands(&ran.stdout);
+    assert!(ran.stdout.contains("Environment=VECTAR_REPO=/srv/repository\n"), "{}", ran.stdout);
+    assert!(jobs[0].iter().any(|word| word == OPTIONS[4]), "{:?}", jobs[0]);
+    for job in &jobs {
+        let global = [format!("--config={}", config.display()), "--profile=nas".into(), "--threads=2".into()];
+        assert!(global.iter().all(|option| job.contains(option)), "{job:?}");
+    }
+    run_jobs(jobs);
+}
+
+/// A directory that a service sees.
+fn visible_directory() -> Option<TempDir> {
+    let places = [Path::new(env!("CARGO_TARGET_TMPDIR")), Path::new("/dev/shm")];
+    let mut visible = places.into_iter().filter(|place| !HIDDEN.iter().any(|hidden| place.starts_with(hidden)));
+    visible.find_map(|place| tempfile::tempdir_in(place).ok())
+}
+
+/// Snapshots every other hour, and a forget each night without anybody who could say yes.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is kept depends on today")]
+fn forget_goes_on_unattended() {
+    let environment = TestEnvironment::with_repository();
+    let now = Timestamp::now();
+    let every_two_hours = |number: i64| (now - SignedDuration::from_hours(2 * number)).strftime("%Y-%m-%d-%H-%M-%S");
+    for number in 0..120 {
+        let taken = every_two_hours(number);
+        environment.snapshot("kinds", "empty", &format!("new/empty-4831547486316841-{taken}.snapshot"));
+    }
+    environment.stdout(&["ingest", "-q", "new"]);
+    let units = environment.stdout(&["-r", "/srv/repository", "generate", "systemd", "/srv/snapshots", "-q"]);
+    let forget = commands(&units).into_iter().find(|job| job[0] == "forget").unwrap();
+    let forget: Vec<&str> = forget.iter().map(String::as_str).collect();
+    environment.stdout(&forget);
+    let left = environment.backups().len();
+    assert!((96..104).contains(&left), "eight days of twelve, and some of the days before: {left}");
+    // It stays refused where a mistake would take nearly all.
+    assert_eq!(environment.run(&["forget", "-q", "--keep-last", "1"]).code, Some(1));
+}
+
+/// What systemd itself says of them.
 #[test]
 fn units_are_what_systemd_takes() {
     let environment = TestEnvironment::new();
-    let program = env!("CARGO_BIN_EXE_vectar");
     environment.stdout(&[
         "-r",
         "/mnt/nas/a b",
@@ -176,7 +352,7 @@ fn units_are_what_systemd_takes() {
         "systemd",
         "/var/lib/qdrant",
         "--program",
-        program,
+        "/bin/true",
         "--out",
         "units",
         "-q",
@@ -192,7 +368,7 @@ fn units_are_what_systemd_takes() {
 }
 
 #[test]
-fn cron_jobs_are_yaml_and_their_commands_exist() {
+fn cron_jobs_are_yaml() {
     let environment = TestEnvironment::new();
     let text = environment.stdout(&[
         "generate",
@@ -220,18 +396,20 @@ fn cron_jobs_are_yaml_and_their_commands_exist() {
           jobTemplate:
             spec:
               backoffLimit: 0
+              # Stopped by SIGTERM, as when a node is drained, it has not failed: another pod takes its place.
+              podFailurePolicy:
+                rules:
+                  - {action: Ignore, onExitCodes: {containerName: vectar, operator: In, values: [130]}}
               template:
                 spec:
                   restartPolicy: Never
-                  # SIGTERM stops it where nothing is half-done.
                   terminationGracePeriodSeconds: 120
                   automountServiceAccountToken: false
                   securityContext:
                     runAsNonRoot: true
                     runAsUser: 1000
                     runAsGroup: 1000
-                    fsGroup: 1000
-                    fsGroupChangePolicy: OnRootMismatch
+                    supplementalGroups: [1000]
                     seccompProfile: {type: RuntimeDefault}
                   containers:
                     - name: vectar
@@ -277,10 +455,59 @@ fn cron_jobs_are_yaml_and_their_commands_exist() {
         for mount in container["volumeMounts"].as_vec().unwrap() {
             assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{mount:?}");
         }
-        let mut arguments: Vec<&str> = container["args"].as_vec().unwrap().iter().filter_map(Yaml::as_str).collect();
-        arguments.insert(arguments.len() - usize::from(arguments.contains(&"--")) * 2, "--help");
-        assert_eq!(environment.run(&arguments).code, Some(0), "{arguments:?}");
+        let is_ingest = name(job) == "vectar-ingest";
+        let groups = &pod["securityContext"];
+        assert_eq!(
+            (groups["fsGroup"].is_badvalue(), groups["supplementalGroups"].is_badvalue()),
+            (is_ingest, !is_ingest)
+        );
+        // What it says of SIGTERM holds only where no pod is started again in place (batch/v1, JobSpec).
+        assert_eq!(pod["restartPolicy"].as_str(), Some("Never"));
+        let [rule] = &spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"].as_vec().unwrap()[..] else {
+            panic!("one rule")
+        };
+        let codes = &rule["onExitCodes"];
+        assert_eq!((rule["action"].as_str(), codes["values"][0].as_i64()), (Some("Ignore"), Some(130)));
+        assert_eq!((codes["operator"].as_str(), &codes["containerName"]), (Some("In"), &container["name"]));
     }
+}
+
+/// The arguments of all jobs, as the container gets them.
+fn cron_jobs(text: &str) -> Vec<Vec<String>> {
+    let documents = YamlLoader::load_from_str(text).unwrap();
+    let jobs = documents.iter().filter(|document| document["kind"].as_str() == Some("CronJob"));
+    let container = |job: &Yaml| job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0].clone();
+    let words = |container: Yaml| -> Vec<String> {
+        container["args"].as_vec().unwrap().iter().map(|word| word.as_str().unwrap().replace("$$", "$")).collect()
+    };
+    jobs.map(container).map(words).collect()
+}
+
+/// With all that the profile says: in a pod there is no other file to read it from.
+#[test]
+fn every_command_of_the_cron_jobs_does_its_job_and_the_profile_goes_along() {
+    let environment = TestEnvironment::new();
+    let id = "2b836eae963c77e587d9134f1886e97c";
+    environment.write(
+        "vectar.toml",
+        format!("[profiles.nas]\nrepo = \"/mnt\"\nrepository_id = \"{id}\"\ncluster = \"prod\"\nnode = \"n1\"\ntags = [\"a\"]\n"),
+    );
+    let generate = ["--config", "vectar.toml", "--profile", "nas", "generate", "cronjob", "--image", "vectar"];
+    let text = environment.stdout(&[&generate[..], &OPTIONS].concat());
+    let documents = YamlLoader::load_from_str(&text).unwrap();
+    assert_eq!((documents.len(), documents[0]["kind"].as_str()), (7, Some("ConfigMap")));
+    let mut lines: Vec<&str> = documents[0]["data"]["config.toml"].as_str().unwrap().lines().collect();
+    lines.sort();
+    let pinned = format!("repository_id = \"{id}\"");
+    assert_eq!(lines, ["[profiles.nas]", "cluster = \"prod\"", "node = \"n1\"", &pinned, "tags = [\"a\"]"]);
+    for job in &documents[1..] {
+        let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let config = pod["volumes"].as_vec().unwrap().iter().find(|volume| volume["name"].as_str() == Some("config"));
+        assert_eq!(config.unwrap()["configMap"]["name"], documents[0]["metadata"]["name"]);
+    }
+    let jobs = cron_jobs(&text);
+    assert!(jobs.iter().all(|job| job[..2] == ["--config=/etc/vectar/config.toml", "--profile=nas"]), "{jobs:?}");
+    run_jobs(jobs);
 }
 
 /// As in a pod: no home, nothing but the volumes may be written, SIGTERM is no failure of the repository.

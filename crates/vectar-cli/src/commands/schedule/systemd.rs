@@ -2,29 +2,31 @@
 
 use std::{
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use clap::Args;
 use vectar::Error;
 
 use super::{
-    check_path,
-    job::{Job, JobArgs, jobs},
+    global_options,
+    job::{Job, JobArgs, Places, first_steps, jobs, parse_name},
 };
 use crate::{
     context::Context,
     error::CliError,
     exit_code::ExitCode,
-    output::{plain_word, stdout_failed},
+    output::{Existing, plain_word, stdout_failed, write_readable},
 };
 
 /// Print services and timers for systemd
 ///
-/// For ingest, forget, prune, check, drill and status, each a file of its own; with --out they are written. The repository is that of -r. The chunk
-/// indexes and the engine of drills lie in /var/cache/vectar, reports in /var/lib/vectar/reports; nothing else but the repository may be
-/// written, and with --keep-source the snapshot directory. A service never runs twice at once. Look for its failure with "systemctl --failed",
-/// or add OnFailure= to it.
+/// For ingest, forget, prune, check, drill and status, each a file of its own; with --out they are written. The repository is that of -r or of
+/// the profile in use, which the services use too, with its id, names and tags; so they do --threads and --memory. The chunk indexes and the
+/// engine of drills lie in /var/cache/vectar, shards are loaded there, reports go to /var/lib/vectar/reports; nothing else but the repository may
+/// be written, and with --keep-source the snapshot directory. Home directories and those for temporary files are hidden from the services.
+///
+/// A service never runs twice at once. Look for its failure with "systemctl --failed", or add OnFailure= to it.
 #[derive(Debug, Args)]
 pub(crate) struct SystemdArgs {
     /// Where Qdrant writes its snapshots
@@ -37,7 +39,7 @@ pub(crate) struct SystemdArgs {
     #[arg(long, value_name = "PATH", default_value = "/usr/local/bin/vectar")]
     program: PathBuf,
     /// Run as this user, who may read the snapshots and write the repository; else as root
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_user)]
     user: Option<String>,
     #[command(flatten)]
     jobs: JobArgs,
@@ -46,8 +48,19 @@ pub(crate) struct SystemdArgs {
 /// Where reports of drills go: below the state directory that the unit asks for.
 const REPORTS: &str = "/var/lib/vectar/reports";
 
+/// The cache directory that the unit asks for.
+const CACHE: &str = "/var/cache/vectar";
+
+/// What the services do not see: `ProtectHome=tmpfs` puts empty directories over the first three, and `PrivateTmp=yes` others over the last
+/// two (`systemd.exec(5)`).
+const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+
 /// Runs the command.
 pub(crate) fn run(args: &SystemdArgs, context: &Context<'_>) -> Result<ExitCode, CliError> {
+    let profile = match context.profile_in_use() {
+        Some((name, file)) => Some((name, check_path("the configuration file", file)?)),
+        None => None,
+    };
     let place = Place {
         program: check_path("the program", &args.program)?,
         repository: check_path("the repository", context.repository_path()?)?,
@@ -55,8 +68,10 @@ pub(crate) fn run(args: &SystemdArgs, context: &Context<'_>) -> Result<ExitCode,
         user: args.user.clone(),
         deletes: args.jobs.keep_source.is_some(),
     };
+    let places = Places { snapshots: &place.snapshots, reports: REPORTS, cache: CACHE };
+    let global = global_options(profile.as_ref().map(|(name, file)| (*name, file.as_str())), context);
     let mut files = Vec::new();
-    for job in jobs(&args.jobs, &place.snapshots, REPORTS) {
+    for job in jobs(&args.jobs, &places, &global) {
         files.push((format!("vectar-{}.service", job.name), place.service(&job)));
         files.push((format!("vectar-{}.timer", job.name), timer(&job)));
     }
@@ -67,7 +82,39 @@ pub(crate) fn run(args: &SystemdArgs, context: &Context<'_>) -> Result<ExitCode,
             context.out().bytes().lock().write_all(text.join("\n").as_bytes()).map_err(stdout_failed)?;
         }
     }
+    first_steps("systemctl start vectar-drill.service").iter().for_each(|step| context.out().note(step));
     Ok(ExitCode::Done)
+}
+
+/// Takes a path that means the same in every directory, stands on one line, and is there for a service.
+fn check_path(what: &str, path: &Path) -> Result<String, CliError> {
+    let refuse = |why: &str, hint: &str| {
+        Err(CliError::new(ExitCode::Usage, format_args!("{what} {:?} cannot be used", path.display().to_string()))
+            .cause(why)
+            .safe("nothing was written")
+            .hint(hint))
+    };
+    let whole = "write the whole path, beginning with / and without ..";
+    match path.to_str() {
+        None => refuse("it is no text", whole),
+        Some(text) if text.chars().any(char::is_control) => refuse("it has a control character", whole),
+        Some(text) if !text.starts_with('/') => refuse("it is relative: a unit has no directory to begin at", whole),
+        Some(_) if path.components().any(|part| part == Component::ParentDir) => refuse("it has .. in it", whole),
+        Some(_) if HIDDEN.iter().any(|hidden| path.starts_with(hidden)) => refuse(
+            "the services do not see home directories (/home, /root, /run/user), nor /tmp and /var/tmp",
+            "put it elsewhere, such as into /srv, /usr/local or /etc/vectar, and name it there",
+        ),
+        Some(text) => Ok(text.to_owned()),
+    }
+}
+
+/// A user as systemd takes one (`systemd.io`, user and group names): no blank, nothing that means something else.
+fn parse_user(text: &str) -> Result<String, String> {
+    let is_odd = |one: char| one.is_whitespace() || one.is_control() || ":/%\"'\\,;".contains(one);
+    match parse_name(text)? {
+        name if name.starts_with('-') || name.chars().any(is_odd) => Err("it is no name of a user".to_owned()),
+        name => Ok(name),
+    }
 }
 
 /// What all services share.
@@ -100,7 +147,7 @@ impl Place {
              {user}\
              ExecStart={command}\n\
              Environment={repository}\n\
-             Environment=VECTAR_INDEX_DIR=/var/cache/vectar\n\
+             Environment=VECTAR_INDEX_DIR={CACHE}\n\
              CacheDirectory=vectar\n\
              CacheDirectoryMode=0700\n\
              StateDirectory=vectar\n\
@@ -112,7 +159,8 @@ impl Place {
              IOSchedulingClass=idle\n\
              NoNewPrivileges=yes\n\
              PrivateTmp=yes\n\
-             ProtectHome=yes\n\
+             # Empty instead of forbidden: that there is no configuration file of the user is no error.\n\
+             ProtectHome=tmpfs\n\
              ProtectSystem=strict\n\
              ReadWritePaths={writable}\n",
             what = job.what,
@@ -164,12 +212,7 @@ fn write(directory: &Path, files: &[(String, String)], context: &Context<'_>) ->
     let failed = |action| move |source: io::Error| Error::Target { action, path: directory.to_owned(), source };
     std::fs::create_dir_all(directory).map_err(failed("create"))?;
     for (name, text) in files {
-        let mut file =
-            tempfile::Builder::new().prefix(".vectar-").tempfile_in(directory).map_err(failed("create a file in"))?;
-        file.write_all(text.as_bytes()).map_err(failed("write into"))?;
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        file.as_file().set_permissions(readable).map_err(failed("write into"))?;
-        file.persist(directory.join(name)).map_err(|error| failed("write into")(error.error))?;
+        write_readable(&directory.join(name), text, Existing::Replace).map_err(failed("write into"))?;
     }
     let timers: Vec<&str> =
         files.iter().map(|(name, _)| name.as_str()).filter(|name| name.ends_with(".timer")).collect();
