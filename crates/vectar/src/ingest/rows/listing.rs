@@ -1,6 +1,6 @@
 //! Which rows the predecessors hold, and in which chunks: known without reading any of them.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use vectar_chunk::ChunkId;
 use vectar_qdrant::{
@@ -26,9 +26,14 @@ pub(super) struct ListedRow {
     pub(super) bytes: u32,
 }
 
-/// Rows are shared with a chunk of which a predecessor uses at least one in so many bytes. What lies in emptier ones is stored anew, side by
-/// side: else every generation would leave the rows that live on in more chunks, and each restore read more that it does not need.
+/// Chunks of which predecessors use less than one in so many bytes are candidates for being left alone: what lies in them is stored anew, side by
+/// side. Else every generation would leave the rows that live on in more chunks, and each restore read more that it does not need.
 const USED_ONE_IN: u64 = 2;
+
+/// The emptiest of them are left alone until all chunks together hold at most so many percent of what is used, and so many bytes more: a little
+/// waste costs less than new rows.
+const HELD_PERCENT_MAX: u64 = 133;
+const HELD_BYTES_MORE: u64 = 256 * 1024;
 
 /// A chunk that rows lie in.
 #[derive(Debug, Clone, Copy)]
@@ -84,14 +89,29 @@ impl Listing {
     /// The rows that are shared with, each once and by their places, and the chunks by their numbers.
     pub(super) fn finish(mut self) -> (Vec<ListedRow>, Vec<ListedChunk>) {
         self.sort();
-        let is_used = |row: &ListedRow| {
-            let chunk = row.chunk as usize;
-            self.used[chunk].most * USED_ONE_IN >= u64::from(self.chunks[chunk].bytes)
-        };
-        if !self.is_cut_short {
-            self.rows.retain(is_used);
-        }
+        let left_alone = if self.is_cut_short { HashSet::new() } else { self.emptiest() };
+        self.rows.retain(|row| !left_alone.contains(&row.chunk));
         (self.rows, self.chunks)
+    }
+
+    /// The chunks that are left alone, by their numbers.
+    fn emptiest(&self) -> HashSet<u32> {
+        let chunks =
+            || self.chunks.iter().map(|chunk| u64::from(chunk.bytes)).zip(self.used.iter().map(|used| used.most));
+        let (mut held, mut used) = chunks().fold((0, 0), |(held, all), (bytes, used)| (held + bytes, all + used));
+        let mut emptiest: Vec<(u32, (u64, u64))> =
+            (0..).zip(chunks()).filter(|(_, (bytes, used))| used * USED_ONE_IN < *bytes).collect();
+        emptiest.sort_unstable_by_key(|(number, (bytes, used))| (used * 1000 / bytes, *number));
+        let mut left_alone = HashSet::new();
+        for (number, (bytes_of, used_of)) in emptiest {
+            if held <= used * HELD_PERCENT_MAX / 100 + HELD_BYTES_MORE {
+                break;
+            }
+            held -= bytes_of;
+            used -= used_of;
+            left_alone.insert(number);
+        }
+        left_alone
     }
 
     /// Notes that the predecessor at hand uses so many bytes of a chunk.
