@@ -6,7 +6,7 @@ use vectar_chunk::{ChunkId, CodecHint, CutParameters, Cutter};
 use vectar_qdrant::{BodyLabel, BodyLayout, Class};
 
 use super::{
-    index::{Candidate, FoundRow, Met, RowIndexes},
+    index::{FoundRow, Met, RowIndexes},
     units::{RowKind, Units},
 };
 use crate::{
@@ -176,7 +176,6 @@ impl OpenRows {
         regions: Vec<Range<usize>>,
         indexes: &mut RowIndexes<'_>,
     ) -> Vec<Vec<Match>> {
-        let mut candidates: Vec<(usize, Candidate)> = Vec::new();
         let mut found: Vec<Matches> = Vec::new();
         for region in regions {
             let mut rows: Vec<Range<usize>> = Vec::new();
@@ -184,14 +183,14 @@ impl OpenRows {
             while let Some(unit) = self.units.next_within(offset + at as u64, end) {
                 let start = (unit.start - offset) as usize;
                 at = start + unit.bytes as usize;
-                let candidate = indexes.candidate(&self.kind, rows.len(), &window[start..at]);
-                candidates.extend(candidate.map(|candidate| (found.len(), candidate)));
                 rows.push(start..at);
             }
             let beyond = self.units.peek_start().map_or(region.end, |next| next.saturating_sub(offset) as usize);
             let row_end = beyond.min(region.end);
             found.push(Matches { found: Vec::new(), next_row: 0, rows, row_end, end: region.end });
         }
+        let rows: Vec<&[Range<usize>]> = found.iter().map(|matches| &matches.rows[..]).collect();
+        let candidates = indexes.candidates(&self.kind, window, &rows);
         let mut rest = &candidates[..];
         while !rest.is_empty() {
             let (sources, count) = indexes.sources(&self.kind, rest.iter().map(|(_, candidate)| candidate));

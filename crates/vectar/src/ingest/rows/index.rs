@@ -25,7 +25,10 @@ use crate::{engine::Engine, error::Error, rebuild::fetch_chunks};
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Decoded bytes of predecessors that are fingerprinted, or compared with rows, at once, about.
-const AT_ONCE_BYTES: usize = 24 * 1024 * 1024;
+const AT_ONCE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Rows that one core looks up at a time, at least: fewer are not worth handing over.
+const ROWS_TOGETHER_MIN: usize = 256;
 
 /// Where a row of a predecessor lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,17 +181,34 @@ impl<'e> RowIndexes<'e> {
         Ok(met)
     }
 
-    /// Looks a row up by its fingerprint.
-    pub(crate) fn candidate(&mut self, kind: &RowKind, row: usize, bytes: &[u8]) -> Option<Candidate> {
+    /// Looks the rows of several regions of a window up by their fingerprints. Returns those that may be found, in their order, each with the
+    /// number of its region.
+    pub(crate) fn candidates(
+        &mut self,
+        kind: &RowKind,
+        window: &[u8],
+        regions: &[&[Range<usize>]],
+    ) -> Vec<(usize, Candidate)> {
+        if regions.iter().all(|rows| rows.is_empty()) {
+            return Vec::new();
+        }
         if !self.kinds.contains_key(kind) {
             let index = self.read(kind);
             self.kinds.insert(kind.clone(), index);
         }
         let index = &self.kinds[kind];
-        let fingerprint = self.fingerprint(bytes);
-        let first = index.places.partition_point(|place| place.fingerprint < fingerprint);
-        let place = index.places.get(first).filter(|place| place.fingerprint == fingerprint)?;
-        Some(Candidate { row, bytes: bytes.len() as u32, chunk: place.chunk, source: place.start })
+        let look_up = |row: usize, range: &Range<usize>| {
+            let fingerprint = self.fingerprint(&window[range.clone()]);
+            let first = index.places.partition_point(|place| place.fingerprint < fingerprint);
+            let place = index.places.get(first).filter(|place| place.fingerprint == fingerprint)?;
+            Some(Candidate { row, bytes: range.len() as u32, chunk: place.chunk, source: place.start })
+        };
+        let regions = regions.par_iter().copied().enumerate();
+        let candidates = regions.flat_map(|(region, rows): (usize, &[Range<usize>])| {
+            let rows = rows.par_iter().enumerate().with_min_len(ROWS_TOGETHER_MIN);
+            rows.filter_map(move |(row, range)| Some((region, look_up(row, range)?)))
+        });
+        self.engine.pool().install(|| candidates.collect())
     }
 
     /// Reads the chunks behind the first of these candidates, as many as are in memory at once. Returns them, and how many candidates that

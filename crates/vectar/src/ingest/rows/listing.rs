@@ -32,7 +32,7 @@ const USED_ONE_IN: u64 = 2;
 
 /// The emptiest of them are left alone until all chunks together hold at most so many percent of what is used, and so many bytes more: a little
 /// waste costs less than new rows.
-const HELD_PERCENT_MAX: u64 = 133;
+const HELD_PERCENT_MAX: u64 = 120;
 const HELD_BYTES_MORE: u64 = 256 * 1024;
 
 /// A chunk that rows lie in.
