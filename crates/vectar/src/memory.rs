@@ -21,9 +21,8 @@ const BATCHES_MAX: usize = 16;
 /// Decoded chunks that are of use to a restore, at most: what rows were taken from that an optimizer merged.
 const HELD_BYTES_MAX: u64 = 96 * 1024 * 1024;
 
-/// Decoded chunks of earlier backups that are of use while rows are looked for, at most. To decode a chunk again takes about as long as it takes
-/// the system to hand out memory for it, so more saves nothing.
-const KEPT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Decoded chunks of earlier backups that are of use while rows are looked for, at most.
+const KEPT_BYTES_MAX: u64 = 160 * 1024 * 1024;
 
 /// The filter of the chunk index, at most: two bytes each for some 10^8 chunks.
 const INDEX_FILTER_BYTES_MAX: u64 = 192 * 1024 * 1024;

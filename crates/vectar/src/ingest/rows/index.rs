@@ -25,7 +25,7 @@ use crate::{engine::Engine, error::Error, rebuild::fetch_chunks};
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Decoded bytes of predecessors that are fingerprinted, or compared with rows, at once, about.
-const AT_ONCE_BYTES: usize = 8 * 1024 * 1024;
+const AT_ONCE_BYTES: usize = 24 * 1024 * 1024;
 
 /// Rows that one core looks up at a time, at least: fewer are not worth handing over.
 const ROWS_TOGETHER_MIN: usize = 256;
