@@ -230,7 +230,8 @@ impl EngineSource {
     }
 }
 
-fn full(directory: &Path) -> Error {
+/// The error for a directory in which there is no room.
+pub(super) fn full(directory: &Path) -> Error {
     Error::Target { action: "write into", path: directory.to_owned(), source: io::ErrorKind::StorageFull.into() }
 }
 

@@ -11,6 +11,7 @@ use super::{
     Agreed, DrillOptions, EngineProgram, ShardDrill, Verdict,
     dialogue::{Dialogue, Wrong},
     process::Silence,
+    program::full,
     questions::Questions,
     scratch::{self, Scratch},
 };
@@ -159,11 +160,7 @@ impl Place<'_> {
     /// What it means that the engine did not do something.
     pub(super) fn halt(&self, what: &str, wrong: Wrong) -> Halt {
         let program = self.subject.program;
-        let full = || Error::Target {
-            action: "write into",
-            path: self.subject.options.scratch_directory.clone(),
-            source: std::io::ErrorKind::StorageFull.into(),
-        };
+        let full = || full(&self.subject.options.scratch_directory);
         let lacking = |lack, said| Error::EngineLacking { version: program.version.clone(), lack, said };
         let python = || program.interpreter.clone();
         match wrong {
