@@ -30,6 +30,7 @@ use crate::{args::Cli, context::Context, error::CliError, exit_code::ExitCode};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    use_small_pages();
     let cli = Cli::parse();
     let out = output::Out::new(cli.global.json, cli.global.quiet);
     output::start_log(cli.global.quiet, cli.global.verbose);
@@ -38,6 +39,16 @@ fn main() -> std::process::ExitCode {
         error.exit_code
     });
     code.into()
+}
+
+/// Asks the kernel for no huge pages (`PR_SET_THP_DISABLE`, prctl(2)), which the allocator would ask for.
+///
+/// They save a tenth of the time where free memory lies in large pieces and is at hand. Where it must be put together first, or had back from a host
+/// that took it away, a process that lives for a second waits for them longer than it works; and the server beside it, which has filled the
+/// memory, waits too.
+fn use_small_pages() {
+    // Refused, it is slower and nothing else.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 fn run(cli: &Cli, out: &output::Out) -> Result<ExitCode, CliError> {

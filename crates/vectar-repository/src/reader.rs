@@ -31,6 +31,12 @@ use crate::{
 /// A request is not made longer than this, in bytes.
 const RUN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
+/// Nor, when there are fewer requests than readers, shorter than this.
+const RUN_BYTES_FAIR_MIN: u64 = 1024 * 1024;
+
+/// Requests that each of several readers gets, if they are not too short then: who is done first takes another.
+const RUNS_PER_READER: u64 = 2;
+
 /// Longest run of nodes that is read in one request, and what the runs that are read before their nodes are handed on come to, in stored bytes.
 /// Decoded nodes take some ten times as much. A single node may be longer than either.
 const NODE_RUN_BYTES_MAX: u64 = 256 * 1024;
@@ -107,7 +113,7 @@ impl<'r> ChunkReader<'r> {
         let cached = |id: &ChunkId| Some((*id, self.cache.chunk(id.as_bytes())?));
         let mut found: HashMap<ChunkId, Bytes> = ids.iter().filter_map(cached).collect();
         let missing: Vec<ChunkId> = ids.iter().filter(|id| !found.contains_key(id)).copied().collect();
-        for run in self.plan_runs(&missing)? {
+        for run in self.plan_runs(&missing, 1)? {
             found.extend(self.read_run(&run)?);
         }
         for id in missing {
@@ -135,12 +141,12 @@ impl<'r> ChunkReader<'r> {
         Ok(node)
     }
 
-    /// Looks chunks up and sorts them into reads, each chunk once, in the order of packs and offsets. Chunks in the cache are
-    /// left out.
+    /// Looks chunks up and sorts them into reads, each chunk once, in the order of packs and offsets; the reads are made so short that each of
+    /// `readers` gets some of them. Chunks in the cache are left out.
     ///
     /// # Errors
     /// [`RepositoryError::ChunkMissing`] for the first chunk that is in no pack.
-    pub fn plan_runs(&self, chunks: &[ChunkId]) -> Result<Vec<ReadRun>, RepositoryError> {
+    pub fn plan_runs(&self, chunks: &[ChunkId], readers: usize) -> Result<Vec<ReadRun>, RepositoryError> {
         let mut seen = HashSet::with_capacity(chunks.len());
         let mut wanted = Vec::with_capacity(chunks.len());
         let view = self.repository.index().reader()?;
@@ -151,11 +157,14 @@ impl<'r> ChunkReader<'r> {
             }
         }
         wanted.sort_unstable_by_key(|(_, location)| (location.pack, location.offset));
+        let stored: u64 = wanted.iter().map(|(_, location)| range_bytes(&location.record_range())).sum();
+        let fair = stored / (RUNS_PER_READER * readers.max(1) as u64);
+        let bytes_max = fair.clamp(RUN_BYTES_FAIR_MIN, RUN_BYTES_MAX);
         let mut runs: Vec<ReadRun> = Vec::new();
         for (id, location) in wanted {
             let range = location.record_range();
             match runs.last_mut() {
-                Some(run) if run.takes(&location) => {
+                Some(run) if run.takes(&location, bytes_max) => {
                     run.range.end = run.range.end.max(range.end);
                     run.chunks.push((id, location));
                 }
@@ -468,13 +477,18 @@ impl ReadRun {
     /// Bytes that the read takes.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
-        self.range.end - self.range.start
+        range_bytes(&self.range)
     }
 
-    fn takes(&self, next: &ChunkLocation) -> bool {
+    /// Whether a chunk that lies behind belongs to the same request, which is not made longer than `bytes_max`.
+    fn takes(&self, next: &ChunkLocation, bytes_max: u64) -> bool {
         let is_near = self.chunks.last().is_some_and(|(_, last)| last.is_near(next));
-        next.pack == self.pack && is_near && next.record_range().end.saturating_sub(self.range.start) <= RUN_BYTES_MAX
+        next.pack == self.pack && is_near && next.record_range().end.saturating_sub(self.range.start) <= bytes_max
     }
+}
+
+fn range_bytes(range: &Range<u64>) -> u64 {
+    range.end - range.start
 }
 
 /// Stored bytes from the first of these nodes to the last, which lie in one pack.

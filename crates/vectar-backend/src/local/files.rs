@@ -10,6 +10,7 @@ use bytes::Bytes;
 use rustix::fs::OFlags;
 
 use super::publish::{is_absence, require_plain};
+use super::read_memory::ReadMemory;
 use super::{Inner, io_error};
 use crate::{BackendError, ObjectKey, ObjectMeta, ObjectSuffix};
 
@@ -101,24 +102,44 @@ impl Inner {
 
     /// Reads `range`, which lies inside the object.
     fn read(&self, object: &OpenObject<'_>, range: Range<u64>) -> Result<Bytes, BackendError> {
-        let too_large = |_| io_error("read", &object.path, io::ErrorKind::OutOfMemory.into());
-        let length = usize::try_from(range.end - range.start).map_err(too_large)?;
+        let no_room = || io_error("read", &object.path, io::ErrorKind::OutOfMemory.into());
+        let length = usize::try_from(range.end - range.start).map_err(|_| no_room())?;
+        if ReadMemory::holds(length) {
+            return self.read_memory.fill(length, |buffer| self.read_exactly(object, range.start, buffer));
+        }
         let mut buffer = Vec::new();
-        buffer
-            .try_reserve_exact(length)
-            .map_err(|_| io_error("read", &object.path, io::ErrorKind::OutOfMemory.into()))?;
+        buffer.try_reserve_exact(length).map_err(|_| no_room())?;
         // Into memory that nobody has to fill with zeros first. The allocator may have given more room than asked for, and a read
         // takes what there is room for.
         while buffer.len() < length {
             let offset = range.start + buffer.len() as u64;
-            match rustix::io::pread(&object.file, rustix::buffer::spare_capacity(&mut buffer), offset) {
-                Ok(0) => return Err(self.shrunk(object)),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(io_error("read", &object.path, error.into())),
-            }
+            self.read_some(object, offset, rustix::buffer::spare_capacity(&mut buffer))?;
         }
         buffer.truncate(length);
         Ok(Bytes::from(buffer))
+    }
+
+    fn read_exactly(&self, object: &OpenObject<'_>, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            filled += self.read_some(object, offset + filled as u64, &mut buffer[filled..])?;
+        }
+        Ok(())
+    }
+
+    /// One read, of as much as there is room for; a signal may have come before the first byte.
+    fn read_some(
+        &self,
+        object: &OpenObject<'_>,
+        offset: u64,
+        buffer: impl rustix::buffer::Buffer<u8, Output = usize>,
+    ) -> Result<usize, BackendError> {
+        match rustix::io::pread(&object.file, buffer, offset) {
+            Ok(0) => Err(self.shrunk(object)),
+            Ok(count) => Ok(count),
+            Err(rustix::io::Errno::INTR) => Ok(0),
+            Err(error) => Err(io_error("read", &object.path, error.into())),
+        }
     }
 
     fn shrunk(&self, object: &OpenObject<'_>) -> BackendError {

@@ -23,6 +23,7 @@ mod ledger;
 mod listing;
 mod probe;
 mod publish;
+mod read_memory;
 mod system;
 mod temp;
 #[cfg(test)]
@@ -45,6 +46,7 @@ use crate::{
     ObjectWriter, PublishStrategy, RESERVED_SEGMENT, StorageProbe,
 };
 use ledger::SyncLedger;
+use read_memory::ReadMemory;
 use system::System;
 use temp::TempFile;
 
@@ -79,6 +81,7 @@ struct Inner {
     root: PathBuf,
     system: System,
     ledger: SyncLedger,
+    read_memory: ReadMemory,
     /// Place in `publish::STRATEGIES` of the strongest strategy that was not refused yet.
     strategy_index: AtomicU8,
 }
@@ -134,7 +137,15 @@ impl LocalBackend {
             return Err(BackendError::RootNotADirectory { path: root });
         }
         let strategy_index = AtomicU8::new(publish::index_of(options.first_strategy));
-        Ok(Self { inner: Arc::new(Inner { root, system, ledger: SyncLedger::default(), strategy_index }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root,
+                system,
+                ledger: SyncLedger::default(),
+                read_memory: ReadMemory::default(),
+                strategy_index,
+            }),
+        })
     }
 
     /// Returns the root directory, absolute.

@@ -114,7 +114,7 @@ impl Preparer {
         // A codec that is wrong once in a billion chunks is caught here, while the bytes are still at hand.
         let proven = match encoded.codec {
             CodecId::RAW => true,
-            codec => self.decoder.decode(codec, &encoded.bytes, raw.len()).is_ok_and(|decoded| decoded == raw),
+            codec => self.decoder.borrow(codec, &encoded.bytes, raw.len()).is_ok_and(|decoded| decoded == raw),
         };
         let encoded = if proven { encoded } else { self.encoder.encode(raw, CodecHint::Incompressible) };
         let stored = Bytes::from(encoded.bytes.into_owned());

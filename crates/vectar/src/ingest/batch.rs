@@ -10,8 +10,8 @@ use vectar_repository::PackId;
 /// of them are a small part of the memory budget.
 pub(super) const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
-/// A batch is handed on at this many steps even if it has few bytes.
-const BATCH_STEPS_MAX: usize = 64 * 1024;
+/// A batch is handed on at this many steps even if it has few bytes: each takes some hundred bytes, and twice that once it is worked.
+const BATCH_STEPS_MAX: usize = 4 * 1024;
 
 /// Bytes and steps; ranges point into the bytes.
 #[derive(Debug, Default)]
@@ -54,6 +54,12 @@ impl Batch {
 
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Empties it for its next use. Its memory stays: fresh memory costs a page fault for each 4 KiB.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.steps.clear();
     }
 
     /// Copies bytes in and returns where they lie.

@@ -22,10 +22,17 @@ use super::{
     known::{self, BODY_DIGEST_BYTES_MIN, KnownBody},
     rows::{OpenRows, RowIndexes, RowKind, StepSink, Units},
 };
-use crate::{error::Error, window::Window};
+use crate::{
+    error::Error,
+    window::{WINDOW_BYTES, Window},
+};
 
 /// Bodies up to this length are awaited whole before they are cut.
 const BODY_BUFFER_BYTES: u64 = 34 * 1024 * 1024;
+
+/// Bytes of a body whose rows are looked for together: the more, the fewer times a chunk that they lie in is read where they lie in another
+/// order. A body without rows is cut as it comes.
+const ROWS_TOGETHER_BYTES: usize = 32 * 1024 * 1024;
 
 /// Memory that rows and small files may take, about, so that the outline of a snapshot stays a small part of the budget: some
 /// 200,000 entries. What comes later is stored like the rest and only missing in the description.
@@ -33,11 +40,11 @@ const SEEN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Receives full batches.
 pub(super) trait BatchQueue {
-    /// Hands a batch over; waits while too many are under way.
+    /// Hands a batch over and returns an empty one; waits while too many are under way.
     ///
     /// # Errors
     /// A later stage has failed; its own error is the one to report.
-    fn hand_over(&mut self, batch: Batch) -> Result<(), Error>;
+    fn hand_over(&mut self, batch: Batch) -> Result<Batch, Error>;
 }
 
 /// What the dissector saw besides bytes.
@@ -92,6 +99,8 @@ struct OpenBody {
     learns: bool,
     /// Whether its bytes belong to the description of the snapshot: replica states and the like teach the classifier nothing.
     describes: bool,
+    /// Its length as declared, which may not be what comes.
+    len: u64,
     received: u64,
     hasher: Option<BodyHasher>,
     /// Everything that came and is not gathered yet, while the whole body is awaited.
@@ -190,7 +199,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
     fn step(&mut self, step: Step) -> Result<(), Error> {
         self.batch.steps.push(step);
         if self.batch.is_full() {
-            self.queue.hand_over(std::mem::take(&mut self.batch))?;
+            self.batch = self.queue.hand_over(std::mem::take(&mut self.batch))?;
         }
         Ok(())
     }
@@ -229,6 +238,7 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
             buffered: len <= BODY_BUFFER_BYTES,
             held: Vec::new(),
             window: Vec::new(),
+            len,
             received: 0,
             path,
             label,
@@ -276,6 +286,29 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         // A tracker that cannot be read costs space and nothing else.
         if let Ok(values) = ValuePlaces::read(tracker) {
             self.trackers.values.insert(identity.path.clone(), values);
+        }
+    }
+
+    /// Cuts what a body holds, piece by piece: what is behind a cut goes back to where windows come from.
+    fn cut_held(&mut self, body: &mut OpenBody) -> Result<(), Error> {
+        let held = std::mem::take(&mut body.held);
+        if !held.is_empty() {
+            body.window = std::mem::take(&mut self.spare);
+            body.window.clear();
+        }
+        held.into_iter().try_for_each(|piece| self.extend_body(body, &piece))
+    }
+
+    /// Puts bytes behind those that are not cut yet, and cuts what there are enough of.
+    fn extend_body(&mut self, body: &mut OpenBody, bytes: &[u8]) -> Result<(), Error> {
+        let cuts_at = if body.rows.is_some() { ROWS_TOGETHER_BYTES } else { 0 };
+        // Once for all that is put together, instead of more and more.
+        let room = cuts_at.min(usize::try_from(body.len).unwrap_or(usize::MAX)) + WINDOW_BYTES;
+        body.window.reserve(room.saturating_sub(body.window.len()));
+        body.window.extend_from_slice(bytes);
+        match body.window.len() >= cuts_at {
+            true => self.cut_body(body, false),
+            false => Ok(()),
         }
     }
 
@@ -369,8 +402,7 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
         if body.buffered {
             body.held.push(self.hold(bytes));
         } else {
-            body.window.extend_from_slice(bytes);
-            self.cut_body(&mut body, false)?;
+            self.extend_body(&mut body, bytes)?;
         }
         self.body = Some(body);
         Ok(())
@@ -412,7 +444,7 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
             None => {
                 if body.buffered {
                     self.step(Step::BeginBody)?;
-                    self.gather(&mut body);
+                    self.cut_held(&mut body)?;
                 }
                 self.cut_body(&mut body, true)?;
                 self.step(Step::EndBody { digest })?;

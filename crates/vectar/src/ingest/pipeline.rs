@@ -105,7 +105,7 @@ struct WorkQueue<'q, 'scope> {
 }
 
 impl BatchQueue for WorkQueue<'_, '_> {
-    fn hand_over(&mut self, batch: Batch) -> Result<(), Error> {
+    fn hand_over(&mut self, batch: Batch) -> Result<Batch, Error> {
         let (done, place) = bounded(1);
         self.queue.send(place).map_err(|_| Error::ThreadLost { task: "builds the recipe" })?;
         let workers = self.workers;
@@ -113,7 +113,7 @@ impl BatchQueue for WorkQueue<'_, '_> {
             // A closed place means that the assembler has stopped; its error is reported.
             let _ = done.send(workers.work(batch));
         });
-        Ok(())
+        Ok(workers.empty_batch())
     }
 }
 

@@ -43,33 +43,42 @@ pub(super) enum Outcome {
     New(ChunkId, PreparedRecord),
 }
 
+/// What waits for its next use.
+#[derive(Debug, Default)]
+struct Idle {
+    /// Codec contexts.
+    preparers: Vec<Preparer>,
+    /// Empty batches, for their memory.
+    batches: Vec<Batch>,
+}
+
 /// What all workers share.
 pub(super) struct Workers<'w> {
     repository: &'w Repository,
     view: IndexReader<'w>,
     zstd_level: i32,
-    /// Codec contexts that are not in use; there are never more than threads.
-    preparers: Mutex<Vec<Preparer>>,
+    /// What is not in use; there is never more of it than threads, or batches under way.
+    idle: Mutex<Idle>,
 }
 
 impl<'w> Workers<'w> {
     pub(super) fn new(repository: &'w Repository, view: IndexReader<'w>, zstd_level: i32) -> Self {
-        Self { repository, view, zstd_level, preparers: Mutex::default() }
+        Self { repository, view, zstd_level, idle: Mutex::default() }
     }
 
     /// Works a whole batch.
     ///
     /// # Errors
     /// The index failed, or a codec context cannot be had.
-    pub(super) fn work(&self, batch: Batch) -> Result<WorkedBatch, RepositoryError> {
-        let idle = self.lock().pop();
+    pub(super) fn work(&self, mut batch: Batch) -> Result<WorkedBatch, RepositoryError> {
+        let idle = self.lock().preparers.pop();
         let mut preparer = match idle {
             Some(preparer) => preparer,
             None => Preparer::for_repository(self.repository.config(), self.zstd_level)?,
         };
         let bytes = &batch.bytes[..];
         let mut steps = Vec::with_capacity(batch.steps.len());
-        for step in batch.steps {
+        for step in batch.steps.drain(..) {
             steps.push(match step {
                 Step::Chunk { range, class, hint } => {
                     let (chunk, label) = (&bytes[range], class.code());
@@ -89,8 +98,16 @@ impl<'w> Workers<'w> {
                 other => WorkedStep::Other(other),
             });
         }
-        self.lock().push(preparer);
+        batch.clear();
+        let mut idle = self.lock();
+        idle.preparers.push(preparer);
+        idle.batches.push(batch);
         Ok(WorkedBatch { steps })
+    }
+
+    /// An empty batch: one that was worked, if there is any.
+    pub(super) fn empty_batch(&self) -> Batch {
+        self.lock().batches.pop().unwrap_or_default()
     }
 
     fn identify(
@@ -114,7 +131,7 @@ impl<'w> Workers<'w> {
         Ok(Outcome::New(id, preparer.chunk(&id, chunk, label, hint)?))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Preparer>> {
-        self.preparers.lock().expect("no thread panics while it holds this lock")
+    fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
+        self.idle.lock().expect("no thread panics while it holds this lock")
     }
 }

@@ -253,7 +253,7 @@ pub(crate) fn fetch_chunks(
     reader: &ChunkReader<'_>,
     ids: &[ChunkId],
 ) -> Result<HashMap<ChunkId, Bytes>, RepositoryError> {
-    let runs = reader.plan_runs(ids)?;
+    let runs = reader.plan_runs(ids, engine.pool().current_num_threads())?;
     let read: Vec<Vec<(ChunkId, Bytes)>> =
         engine.pool().install(|| runs.par_iter().map(|run| reader.read_run(run)).collect::<Result<_, _>>())?;
     let mut chunks: HashMap<ChunkId, Bytes> = read.into_iter().flatten().collect();

@@ -77,7 +77,8 @@ impl Spill {
         let (pieces, len) = lay(extents, &mut file).map_err(failed("write a file in", directory))?;
         // Each chunk is read once, so none is kept.
         let reader = ChunkReader::new(engine.repository(), 0);
-        let runs = reader.plan_runs(&pieces.keys().copied().collect::<Vec<_>>())?;
+        let runs =
+            reader.plan_runs(&pieces.keys().copied().collect::<Vec<_>>(), engine.pool().current_num_threads())?;
         for group in groups(&runs) {
             cancel.check()?;
             engine.pool().install(|| {

@@ -195,14 +195,13 @@ impl OpenRows {
         while !rest.is_empty() {
             let (sources, count) = indexes.sources(&self.kind, rest.iter().map(|(_, candidate)| candidate));
             let (at_hand, later) = rest.split_at(count);
-            for (region, candidate) in at_hand {
-                let matches = &mut found[*region];
-                // The rows behind one that was found were compared with it.
-                if candidate.row >= matches.next_row
-                    && let bytes = &window[matches.rows[candidate.row].start..matches.end]
-                    && let Some(found) = indexes.compare(&self.kind, candidate, &sources, bytes)
-                {
-                    matches.take(candidate.row, &found);
+            let bytes_from = |region: usize, row: usize| &window[found[region].rows[row].start..found[region].end];
+            let same = indexes.compare(&self.kind, at_hand, &sources, bytes_from);
+            for (region, row, row_found) in same {
+                let matches = &mut found[region];
+                // It may lie in what follows a row that was found with others.
+                if row >= matches.next_row {
+                    matches.take(row, &row_found);
                 }
             }
             rest = later;

@@ -24,11 +24,18 @@ use crate::{engine::Engine, error::Error, rebuild::fetch_chunks};
 /// Decoded recipe nodes of predecessors that are kept, in bytes.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Decoded bytes of predecessors that are fingerprinted, or compared with rows, at once, about.
-const AT_ONCE_BYTES: usize = 24 * 1024 * 1024;
+/// Decoded bytes of predecessors that are fingerprinted at once, about: enough for all cores to have some.
+const FINGERPRINTED_BYTES: usize = 16 * 1024 * 1024;
+
+/// Decoded bytes of predecessors that rows are compared with at once, about: the more, the fewer times one of them is read where rows lie in
+/// another order.
+const COMPARED_BYTES: usize = 24 * 1024 * 1024;
 
 /// Rows that one core looks up at a time, at least: fewer are not worth handing over.
 const ROWS_TOGETHER_MIN: usize = 256;
+
+/// Rows that one core compares at a time. What is the same in a row ends where they do, so that it does not depend on how many cores there are.
+const ROWS_COMPARED_TOGETHER: usize = 1024;
 
 /// Where a row of a predecessor lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +99,10 @@ pub(crate) struct RowIndexes<'e> {
     /// Backups that could not be opened; each is said to be so once.
     unreadable: HashSet<BackupId>,
     kinds: HashMap<RowKind, RowIndex>,
-    reader: ChunkReader<'e>,
+    /// Reads recipes.
+    nodes: ChunkReader<'e>,
+    /// Reads chunks, many at once. It keeps none: those that stay in memory are `kept`.
+    chunks: ChunkReader<'e>,
     view: IndexReader<'e>,
     /// Chunks that stay in memory once they were read for their rows, and how many bytes more of them may. The first ones stay: rows are
     /// compared in about the order in which they were read, and of more than fits the last ones would always be those that are needed last.
@@ -129,8 +139,9 @@ impl<'e> RowIndexes<'e> {
             predecessors: Vec::new(),
             unreadable: HashSet::new(),
             kinds: HashMap::new(),
+            nodes: ChunkReader::new(engine.repository(), CACHE_BYTES.min(places_bytes)),
             // Rows are compared with what is read, byte for byte.
-            reader: ChunkReader::by_checksum(engine.repository(), CACHE_BYTES.min(places_bytes)),
+            chunks: ChunkReader::by_checksum(engine.repository(), 0),
             view: engine.repository().index().reader()?,
             kept: HashMap::new(),
             kept_left: budget_bytes.unwrap_or(usize::MAX).min(memory.kept_chunks()),
@@ -221,7 +232,7 @@ impl<'e> RowIndexes<'e> {
         let Some(index) = self.kinds.get(kind) else { return (Sources(HashMap::new()), candidates.count()) };
         let (mut ids, mut bytes, mut count) = (HashSet::new(), 0, 0);
         for candidate in candidates {
-            if bytes >= AT_ONCE_BYTES {
+            if bytes >= COMPARED_BYTES {
                 break;
             }
             let chunk = &index.chunks[candidate.chunk as usize];
@@ -232,15 +243,46 @@ impl<'e> RowIndexes<'e> {
         (Sources(self.fetch(&ids.into_iter().collect::<Vec<_>>())), count)
     }
 
-    /// Compares a candidate with its source: the whole row must be the same, and of what follows in `bytes` as much as is.
-    pub(crate) fn compare(
+    /// Compares candidates with their sources: a whole row must be the same, and of what follows it as much as is. Returns those that are,
+    /// each with the number of its region, but for rows that lie in what follows another. `bytes_from` gives what begins with a row and
+    /// ends with its region.
+    pub(crate) fn compare<'w>(
         &self,
         kind: &RowKind,
+        candidates: &[(usize, Candidate)],
+        sources: &Sources,
+        bytes_from: impl Fn(usize, usize) -> &'w [u8] + Sync,
+    ) -> Vec<(usize, usize, FoundRow)> {
+        let Some(index) = self.kinds.get(kind) else { return Vec::new() };
+        let compare = |(number, block): (usize, &[(usize, Candidate)])| {
+            let next = candidates.get((number + 1) * ROWS_COMPARED_TOGETHER);
+            let mut found = Vec::new();
+            // The region, and how much of it lies behind what was found last.
+            let mut behind = (usize::MAX, 0);
+            for (region, candidate) in block {
+                let rest = bytes_from(*region, candidate.row);
+                let end = next.filter(|(other, _)| other == region);
+                let bytes = &rest[..rest.len() - end.map_or(0, |(region, end)| bytes_from(*region, end.row).len())];
+                let is_within = behind.0 == *region && rest.len() - candidate.bytes as usize >= behind.1;
+                if !is_within && let Some(row) = self.compare_one(index, candidate, sources, bytes) {
+                    behind = (*region, rest.len() - row.bytes as usize);
+                    found.push((*region, candidate.row, row));
+                }
+            }
+            found
+        };
+        let blocks = candidates.par_chunks(ROWS_COMPARED_TOGETHER).enumerate();
+        self.engine.pool().install(|| blocks.flat_map_iter(compare).collect())
+    }
+
+    fn compare_one(
+        &self,
+        index: &RowIndex,
         candidate: &Candidate,
         sources: &Sources,
         bytes: &[u8],
     ) -> Option<FoundRow> {
-        let chunk = self.kinds.get(kind)?.chunks[candidate.chunk as usize].id;
+        let chunk = index.chunks[candidate.chunk as usize].id;
         let source = self.kept.get(&chunk).or_else(|| sources.0.get(&chunk))?.get(candidate.source as usize..)?;
         let same = common_prefix(source, bytes);
         let is_same = same >= candidate.bytes as usize;
@@ -257,8 +299,8 @@ impl<'e> RowIndexes<'e> {
         if ids.is_empty() {
             return HashMap::new();
         }
-        fetch_chunks(self.engine, &self.reader, ids).unwrap_or_else(|_| {
-            let read = |id: &ChunkId| match self.reader.chunk(id) {
+        fetch_chunks(self.engine, &self.chunks, ids).unwrap_or_else(|_| {
+            let read = |id: &ChunkId| match self.chunks.chunk(id) {
                 Ok(bytes) => Some((*id, bytes)),
                 Err(error) => {
                     tracing::debug!(chunk = %id, %error, "rows are stored anew, because those like them cannot be read");
@@ -273,7 +315,7 @@ impl<'e> RowIndexes<'e> {
     fn read(&mut self, kind: &RowKind) -> RowIndex {
         let mut listing = Listing::new(self.places_left);
         for predecessor in &self.predecessors {
-            predecessor.list(kind, (&self.reader, &self.view), &mut listing);
+            predecessor.list(kind, (&self.nodes, &self.view), &mut listing);
         }
         let (rows, chunks) = listing.finish();
         let mut places = Vec::with_capacity(rows.len());
@@ -281,7 +323,7 @@ impl<'e> RowIndexes<'e> {
         while !rest.is_empty() {
             let (mut ids, mut bytes, mut count) = (Vec::new(), 0, 0);
             for rows in rest.chunk_by(|row, next| row.chunk == next.chunk) {
-                if bytes >= AT_ONCE_BYTES {
+                if bytes >= FINGERPRINTED_BYTES {
                     break;
                 }
                 let chunk = &chunks[rows[0].chunk as usize];
@@ -295,7 +337,9 @@ impl<'e> RowIndexes<'e> {
             self.keep(read);
             rest = later;
         }
-        places.sort_by_key(|place: &Place| place.fingerprint);
+        // Of rows that are alike the first counts.
+        let order = |place: &Place| (place.fingerprint, place.chunk, place.start);
+        self.engine.pool().install(|| places.par_sort_unstable_by_key(order));
         places.dedup_by_key(|place| place.fingerprint);
         self.places_left = self.places_left.saturating_sub(places.len());
         RowIndex { places, chunks }
