@@ -360,3 +360,32 @@ fn target_failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
     let path = path.to_owned();
     move |source| Error::Target { action, path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_to_the_disk_on_the_way_is_what_was_written_and_has_no_name_before_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.snapshot");
+        let mut file = TemporaryFile::create(&path).unwrap();
+        // Of odd length, so that no write ends where the system is told.
+        let piece: Vec<u8> = (0..=250).cycle().take(1_000_003).collect();
+        for _ in 0..40 {
+            file.write(&piece).unwrap();
+            assert!(file.written - file.underway < UNDERWAY_BYTES, "{file:?}");
+        }
+        assert!(file.underway >= 2 * UNDERWAY_BYTES, "{file:?}");
+        assert!(!path.exists());
+        file.publish(&path, false).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "reads back what was written")]
+        let read = std::fs::read(&path).unwrap();
+        assert!(read == piece.repeat(40));
+
+        let mut dropped = TemporaryFile::create(&path).unwrap();
+        (0..20).for_each(|_| dropped.write(&piece).unwrap());
+        drop(dropped);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "what is not published is gone");
+    }
+}

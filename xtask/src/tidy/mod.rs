@@ -4,6 +4,7 @@
 //! firing. All findings of all rules are printed, as `path:line: rule: message`. What a rule knows, for instance which
 //! crate may use which, lies in a table at the top of its module: changing the house means changing a table.
 
+mod bulk;
 mod documents;
 mod edges;
 mod externals;
@@ -64,7 +65,7 @@ pub(crate) fn run(root: &Path, bless: Bless) -> Result<bool> {
 }
 
 fn findings(workspace: &Workspace) -> Vec<Finding> {
-    const RULES: [fn(&Workspace) -> Vec<Finding>; 11] = [
+    const RULES: [fn(&Workspace) -> Vec<Finding>; 12] = [
         |workspace| workspace.unparsed.clone(),
         edges::check,
         externals::check,
@@ -73,6 +74,7 @@ fn findings(workspace: &Workspace) -> Vec<Finding> {
         forgotten::check,
         words::check,
         leaks::check,
+        bulk::check,
         markers::check,
         documents::check,
         licences::check,

@@ -7,10 +7,18 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Paths, relative to the root and with `/`, and the text of each file that is UTF-8.
+/// Paths, relative to the root and with `/`, and what is known of each file.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    files: BTreeMap<String, Option<String>>,
+    files: BTreeMap<String, TreeFile>,
+}
+
+#[derive(Debug)]
+struct TreeFile {
+    /// Its length in bytes.
+    len: u64,
+    /// Its text, if it is UTF-8.
+    text: Option<String>,
 }
 
 impl Tree {
@@ -33,16 +41,14 @@ impl Tree {
         for path in paths {
             let place = root.join(&path);
             // A deleted file stays listed until the deletion is staged; a link is no text of ours.
-            if !fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_file()) {
-                continue;
-            }
+            let Some(metadata) = fs::symlink_metadata(&place).ok().filter(fs::Metadata::is_file) else { continue };
             let text = match fs::read_to_string(&place) {
                 Ok(text) => Some(text),
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => None,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error).with_context(|| format!("cannot read {path}")),
             };
-            files.insert(path, text);
+            files.insert(path, TreeFile { len: metadata.len(), text });
         }
         Ok(Self { files })
     }
@@ -50,13 +56,13 @@ impl Tree {
     /// Returns a tree that exists only in memory.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        let files = files.iter().map(|(path, text)| ((*path).to_owned(), Some((*text).to_owned())));
-        Self { files: files.collect() }
+        let file = |text: &str| TreeFile { len: text.len() as u64, text: Some(text.to_owned()) };
+        Self { files: files.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect() }
     }
 
     /// Returns the text of a file, or nothing when it is absent or no text.
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
-        self.files.get(path)?.as_deref()
+        self.files.get(path)?.text.as_deref()
     }
 
     /// Returns all paths in order.
@@ -67,7 +73,12 @@ impl Tree {
     /// Returns the path and text of every text file, in order of paths.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         let files = self.files.iter();
-        files.filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
+        files.filter_map(|(path, file)| Some((path.as_str(), file.text.as_deref()?)))
+    }
+
+    /// Returns the path and length of every file, in order of paths.
+    pub(crate) fn lens(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.files.iter().map(|(path, file)| (path.as_str(), file.len))
     }
 
     /// Returns how many files there are.
@@ -137,10 +148,13 @@ mod tests {
 
     #[test]
     fn files_that_are_not_text_have_a_path_and_no_text() {
-        let tree = Tree { files: BTreeMap::from([("a.bin".to_owned(), None), ("b.md".to_owned(), Some("b".into()))]) };
+        let binary = ("a.bin".to_owned(), TreeFile { len: 3, text: None });
+        let mut tree = Tree::of(&[("b.md", "b")]);
+        tree.files.extend([binary]);
         assert_eq!(tree.paths().collect::<Vec<_>>(), ["a.bin", "b.md"]);
         assert_eq!(tree.text("a.bin"), None);
         assert_eq!(tree.texts().collect::<Vec<_>>(), [("b.md", "b")]);
+        assert_eq!(tree.lens().collect::<Vec<_>>(), [("a.bin", 3), ("b.md", 1)]);
         assert_eq!(tree.len(), 2);
     }
 }
