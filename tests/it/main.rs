@@ -41,4 +41,5 @@ mod scattered;
 mod scene;
 mod second_opinion;
 mod sharing;
+mod unchanged;
 mod upkeep;

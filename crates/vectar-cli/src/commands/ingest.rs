@@ -63,9 +63,9 @@ pub(crate) struct IngestArgs {
     compression: CompressionArg,
     /// When to compute the SHA-256 of the whole snapshot, with which every restore is compared
     ///
-    /// "later" computes it when the snapshot is first rebuilt, by restore, verify or a drill, and records it then. A file that did not change is stored
-    /// several times as fast; what proves it meanwhile are the ids of its chunks. Where a .checksum lies beside the file, it is compared at
-    /// once all the same.
+    /// "later" computes it when the snapshot is first rebuilt, by restore, verify or a drill, and records it then: one processor has less to do.
+    /// What proves the backup meanwhile are the ids of its chunks. A file that is a backup already, byte for byte, takes over the digest of
+    /// that backup either way. Where a .checksum lies beside the file, it is compared at once all the same.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     sha256: Sha256Arg,
     /// Store damaged snapshots too, and mark them

@@ -1,8 +1,8 @@
 //! Bodies that are stored already, found by their digests before anything else is done with them.
 //!
 //! In a file their places are known from its headers, so all cores read and hash them, in pieces that stay in a core's own cache, and what is
-//! known is not read again. That is for a file whose SHA-256 is not wanted: the digest of the whole needs every byte in order, and it must
-//! be of the same reading as what is stored.
+//! known is not read again. That is for a file whose SHA-256 need not be computed, because it is not wanted or will be found with the bytes: the
+//! digest of the whole needs every byte in order, and it must be of the same reading as what is stored.
 
 use std::collections::HashSet;
 
@@ -65,15 +65,41 @@ pub(super) fn find<'c>(
     bodies: impl Iterator<Item = &'c CatalogueRow>,
     cancel: &CancelToken,
 ) -> Result<KnownBodies, Error> {
+    Ok(find_while(engine, file, bodies, |known, _| known > 0, cancel)?.0)
+}
+
+/// As [`find`], but only if all of them are stored that are as long as [`BODY_DIGEST_BYTES_MIN`]. Reads no further than about the first
+/// [`GROUP_BYTES`] among which one is not.
+///
+/// # Errors
+/// As [`find`].
+pub(super) fn find_all<'c>(
+    engine: &Engine,
+    file: &SnapshotFile,
+    bodies: impl Iterator<Item = &'c CatalogueRow>,
+    cancel: &CancelToken,
+) -> Result<Option<KnownBodies>, Error> {
+    let (known, looked_at) = find_while(engine, file, bodies, |known, looked_at| known == looked_at, cancel)?;
+    Ok((known.bodies.len() == looked_at).then_some(known))
+}
+
+/// Looks bodies up group by group, while `goes_on` for so many known ones among so many that were looked at; returns the number of the latter too.
+fn find_while<'c>(
+    engine: &Engine,
+    file: &SnapshotFile,
+    bodies: impl Iterator<Item = &'c CatalogueRow>,
+    goes_on: impl Fn(usize, usize) -> bool,
+    cancel: &CancelToken,
+) -> Result<(KnownBodies, usize), Error> {
     let repository = engine.repository();
-    if repository.index().counts()?.bodies == 0 {
-        return Ok(KnownBodies::default());
-    }
-    let (view, reader) = (repository.index().reader()?, ChunkReader::new(repository, NODE_CACHE_BYTES));
     let is_whole =
         |row: &&CatalogueRow| row.role == RowRole::Leaf { complete: true } && row.len >= BODY_DIGEST_BYTES_MIN;
     let mut rest = bodies.filter(is_whole).peekable();
-    let mut known = KnownBodies::default();
+    let (mut known, mut looked_at) = (KnownBodies::default(), 0);
+    if repository.index().counts()?.bodies == 0 {
+        return Ok((known, rest.count()));
+    }
+    let (view, reader) = (repository.index().reader()?, ChunkReader::new(repository, NODE_CACHE_BYTES));
     while rest.peek().is_some() {
         let mut bytes = 0;
         let mut group = Vec::new();
@@ -81,17 +107,18 @@ pub(super) fn find<'c>(
             bytes += row.len;
             group.push((row.head.offset, row.len));
         }
+        looked_at += group.len();
         for (body, digest) in group.iter().zip(digests(engine, file, &group, cancel)?) {
             if let Some((body, packs)) = look_up(&view, &reader, &digest, *body)? {
                 known.bodies.push(body);
                 known.packs.extend(packs);
             }
         }
-        if known.bodies.is_empty() {
+        if !goes_on(known.bodies.len(), looked_at) {
             break;
         }
     }
-    Ok(known)
+    Ok((known, looked_at))
 }
 
 /// The digests of bodies, each by offset and length.

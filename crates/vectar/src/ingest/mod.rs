@@ -6,35 +6,38 @@ mod body_cutter;
 mod compression;
 mod dissector;
 mod known;
+mod look;
 mod pipeline;
 mod reading;
 mod rows;
 mod subject;
+mod unchanged;
 mod worker;
 
 use std::collections::BTreeMap;
 
-use vectar_qdrant::{Class, Classifier, SMALL_JSON_BYTES_MAX, SnapshotName, SnapshotOutline};
+use vectar_qdrant::{SnapshotName, SnapshotOutline};
 use vectar_repository::{
     BackupId, ChunkReader, Committed, Ingest, RecordDraft,
     format::record::{BackupRecord, ClassSpace, Subject},
 };
-use vectar_tar::{
-    Anomalies, AnomalyKind, Catalogue, CatalogueRow, ReadAt, RowRole, Severity, SplitOptions, TarError, catalogue,
-};
+use vectar_tar::{Anomalies, AnomalyKind, Catalogue, Severity};
 
 pub use compression::Compression;
 pub(crate) use dissector::{body_path, body_size};
+pub(crate) use look::read_small;
 pub(crate) use subject::describe_file;
 
 use assembler::Assembled;
+use look::Look;
+use pipeline::Piped;
 use worker::Workers;
 
 use crate::{
     engine::Engine,
     error::Error,
     observer::{CancelToken, Observer},
-    source::{Sidecar, SnapshotFile, Source, read_sidecar},
+    source::Source,
     words::hex,
 };
 
@@ -138,35 +141,25 @@ pub fn ingest(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<IngestOutcome, Error> {
-    let look = match &source {
-        Source::File(file) => Look::at(engine, file, options, known, cancel)?,
+    let mut look = match &source {
+        Source::File(file) => Look::at(file, options)?,
         Source::Stream { .. } => Look::default(),
     };
-    if let Some(record) = look.already_stored {
+    let unchanged = unchanged::find(engine, &mut source, &look, known, (observer, cancel))?;
+    let stored = match (&unchanged, &source) {
+        (Some(unchanged), _) => unchanged.stored_as(&source.name()).cloned(),
+        (None, Source::File(file)) => look.compare_digests(engine, file, options, known, cancel)?,
+        (None, Source::Stream { .. }) => None,
+    };
+    if let Some(record) = stored {
+        check_same(&source, None, None)?;
         return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
     }
     check_room(engine, &source, options)?;
-    let rows = open_rows(engine, &source, &look, options, known)?;
-    let begin = if options.dry_run { Ingest::rehearse } else { Ingest::begin };
-    let view = engine.repository().index().reader()?;
-    let level = options.compression.zstd_level();
-    let workers = Workers::new(engine.repository(), view, level);
-    let mut ingest = begin(engine.repository(), level)?;
-    let is_digested = options.digest == DigestTime::Now || look.sha256.is_some();
-    let known_bodies = match (&source, is_digested) {
-        (Source::File(file), false) => known::find(engine, file, look.skippable(rows.is_some()), cancel)?,
-        _ => known::KnownBodies::default(),
+    let piped = match unchanged {
+        Some(unchanged) => unchanged.into_piped(begin(engine, options)?),
+        None => read_and_store(engine, &mut source, &mut look, options, known, (observer, cancel))?,
     };
-    ingest.rely_on_packs(known_bodies.packs);
-    let stages = pipeline::Stages {
-        classifier: look.classifier,
-        rows,
-        workers,
-        ingest,
-        known: known_bodies.bodies,
-        is_digested,
-    };
-    let piped = pipeline::run(engine, &mut source, stages, observer, cancel)?;
     cancel.check()?;
     let sha256 = piped.sha256.as_ref().map(|sha256| hex(sha256));
     check_same(&source, look.sha256.as_ref(), piped.sha256.as_ref())?;
@@ -195,6 +188,36 @@ pub fn ingest(
     };
     let committed = piped.assembled.ingest.commit(piped.assembled.root, piped.assembled.covered, draft)?;
     Ok(IngestOutcome::Stored(Box::new(committed)))
+}
+
+/// Announces the ingest, or begins to rehearse it.
+fn begin<'e>(engine: &'e Engine, options: &IngestOptions) -> Result<Ingest<'e>, Error> {
+    let begin = if options.dry_run { Ingest::rehearse } else { Ingest::begin };
+    Ok(begin(engine.repository(), options.compression.zstd_level())?)
+}
+
+/// Sends the whole snapshot through the pipeline, but for bodies that are known where no digest of the whole is wanted.
+fn read_and_store<'e>(
+    engine: &'e Engine,
+    source: &mut Source,
+    look: &mut Look,
+    options: &IngestOptions,
+    known: &'e [BackupRecord],
+    (observer, cancel): (&dyn Observer, &CancelToken),
+) -> Result<Piped<'e>, Error> {
+    let rows = open_rows(engine, source, look, options, known)?;
+    let view = engine.repository().index().reader()?;
+    let workers = Workers::new(engine.repository(), view, options.compression.zstd_level());
+    let mut ingest = begin(engine, options)?;
+    let is_digested = options.digest == DigestTime::Now || look.sha256.is_some();
+    let known_bodies = match (&*source, is_digested) {
+        (Source::File(file), false) => known::find(engine, file, look.skippable(rows.is_some()), cancel)?,
+        _ => known::KnownBodies::default(),
+    };
+    ingest.rely_on_packs(known_bodies.packs);
+    let classifier = std::mem::take(&mut look.classifier);
+    let stages = pipeline::Stages { classifier, rows, workers, ingest, known: known_bodies.bodies, is_digested };
+    pipeline::run(engine, source, stages, observer, cancel)
 }
 
 /// Refuses a file that changed since it was looked at, by its times or by the digest that was taken then.
@@ -281,113 +304,6 @@ fn subject_of(source: &Source, look: &Look, options: &IngestOptions) -> Subject 
     }
 }
 
-/// What a file shows before its bytes are stored.
-#[derive(Default)]
-struct Look {
-    classifier: Classifier,
-    /// Its bodies, if there are not too many.
-    rows: Vec<CatalogueRow>,
-    outline: Option<SnapshotOutline>,
-    sha256: Option<[u8; 32]>,
-    already_stored: Option<BackupRecord>,
-    damaged: Option<String>,
-}
-
-impl Look {
-    fn at(
-        engine: &Engine,
-        file: &SnapshotFile,
-        options: &IngestOptions,
-        known: &[BackupRecord],
-        cancel: &CancelToken,
-    ) -> Result<Self, Error> {
-        let mut look = Self::default();
-        match list_file(file) {
-            Ok(catalogue) => {
-                judge(&file.name(), &catalogue.summary.anomalies, options)?;
-                look.outline = Some(SnapshotOutline::build(&catalogue, |row| read_small(file, row)));
-                look.classifier = learn(file, &catalogue);
-                look.rows = catalogue.rows;
-            }
-            // Too many to look at beforehand, and stored as a stream would be.
-            Err(Error::Tar { source: TarError::TooManyRows { .. }, .. }) => {}
-            Err(error) => return Err(error),
-        }
-        let sidecar = read_sidecar(file.path())?;
-        let candidates: Vec<&BackupRecord> =
-            known.iter().filter(|record| record.bytes == file.len() && record.subject.name == file.name()).collect();
-        let is_compared = candidates.iter().any(|record| record.sha256.is_some());
-        if sidecar.is_none() && !is_compared {
-            return Ok(look);
-        }
-        let sha256 = file.sha256(cancel)?;
-        look.sha256 = Some(sha256);
-        if let Some(sidecar) = sidecar {
-            look.damaged = compare_sidecar(file, &sidecar, &sha256, options)?;
-        }
-        let digest = hex(&sha256);
-        let reader = ChunkReader::new(engine.repository(), CHECK_CACHE_BYTES);
-        for record in candidates.into_iter().filter(|record| record.sha256.as_ref() == Some(&digest)) {
-            if reader.sound_packs_behind(&record.root, record.bytes)?.is_some() {
-                look.already_stored = Some(record.clone());
-            }
-        }
-        Ok(look)
-    }
-
-    /// The bodies that need not be read when they are stored already: what they say is not needed either. `finds_rows` tells whether trackers
-    /// are, which say where values lie.
-    fn skippable(&self, finds_rows: bool) -> impl Iterator<Item = &CatalogueRow> {
-        self.rows.iter().filter(move |row| {
-            let (path, size) = (body_path(&row.head), body_size(&row.head));
-            let label = self.classifier.label(&path, size);
-            let is_tracker = finds_rows && label.identity.path.ends_with("/tracker.dat");
-            !self.classifier.wants(&path, size) && label.class != Class::SmallJson && !is_tracker
-        })
-    }
-}
-
-/// Lists what is in a snapshot file.
-pub(crate) fn list_file(file: &SnapshotFile) -> Result<Catalogue, Error> {
-    catalogue(file, &SplitOptions::default()).map_err(|error| match error {
-        TarError::Read { source, .. } => Error::Source { action: "read", path: file.path().to_owned(), source },
-        TarError::SourceShrank { offset, len } => {
-            let change = format!("it had {len} bytes and now ends at {offset}");
-            Error::SourceChanged { path: file.path().to_owned(), change }
-        }
-        source => Error::Tar { name: file.path().display().to_string(), source },
-    })
-}
-
-/// Reads the stored bytes of a small body; `None` when the source does not give them.
-pub(crate) fn read_small(source: &(impl ReadAt + ?Sized), row: &CatalogueRow) -> Option<Vec<u8>> {
-    let len = usize::try_from(row.len).ok().filter(|&len| len as u64 <= SMALL_JSON_BYTES_MAX)?;
-    let mut bytes = vec![0; len];
-    let mut filled = 0;
-    while filled < len {
-        match source.read_at(row.head.offset + filled as u64, &mut bytes[filled..]) {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => filled += count,
-        }
-    }
-    Some(bytes)
-}
-
-/// Tells a classifier everything that the small files of a snapshot say.
-fn learn(file: &SnapshotFile, catalogue: &Catalogue) -> Classifier {
-    let mut classifier = Classifier::new();
-    let leaves = catalogue.rows.iter().filter(|row| row.role == RowRole::Leaf { complete: true });
-    for row in leaves {
-        let path = body_path(&row.head);
-        if classifier.wants(&path, body_size(&row.head))
-            && let Some(bytes) = read_small(file, row)
-        {
-            classifier.learn(&path, &bytes);
-        }
-    }
-    classifier
-}
-
 /// Refuses a damaged snapshot unless damaged ones are wanted; returns the first damage then.
 ///
 /// Something that is no tar at all is no damaged snapshot: it is stored as what it is, and its kind says so.
@@ -399,24 +315,6 @@ fn judge(name: &str, anomalies: &Anomalies, options: &IngestOptions) -> Result<O
     match options.allow_damaged {
         true => Ok(Some(finding)),
         false => Err(Error::SnapshotDamaged { name: name.to_owned(), finding }),
-    }
-}
-
-/// Refuses a file that is not what its sidecar says unless damaged ones are wanted; returns what is wrong then.
-fn compare_sidecar(
-    file: &SnapshotFile,
-    sidecar: &Sidecar,
-    found: &[u8; 32],
-    options: &IngestOptions,
-) -> Result<Option<String>, Error> {
-    let (expected, found) = (hex(&sidecar.sha256), hex(found));
-    match expected == found {
-        true => Ok(None),
-        false if options.allow_damaged => Ok(Some(format!("its checksum file says {expected}"))),
-        false => {
-            let (path, sidecar) = (file.path().to_owned(), sidecar.path.clone());
-            Err(Error::ChecksumMismatch { path, sidecar, expected, found })
-        }
     }
 }
 
