@@ -1,14 +1,24 @@
 //! Writing files: never over another one, never a part of one.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
-
-use vectar::{
-    BackupRecord, CancelToken, Error, ErrorKind, Observer, RestoreOptions, Restored, Silent, restore_to_file,
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+    path::Path,
 };
 
-use crate::scene::{Scene, fixture};
+use vectar::{
+    BackupRecord, CancelToken, Error, ErrorKind, IngestOptions, Observer, RestoreOptions, Restored, Silent, Source,
+    restore_to_file,
+};
+use vectar_chunk::CodecId;
+use vectar_repository::{
+    DamageReason, RepositoryError,
+    format::pack::{PACK_HEADER_BYTES, RECORD_HEAD_BYTES, RecordHead, RecordKind},
+};
 
-const FORCE: RestoreOptions = RestoreOptions { force: true, no_checksum: false };
+use crate::scene::{Scene, fixture, sha256};
+
+const FORCE: RestoreOptions = RestoreOptions { force: true, no_checksum: false, sparse: false };
 
 struct Stored {
     scene: Scene,
@@ -59,7 +69,7 @@ fn a_checksum_file_in_the_way_is_not_overwritten_either() {
     let error = stored.restore(&path, &RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, Error::TargetExists { .. }), "{error:?}");
     assert_eq!(stored.names(), ["s.snapshot.checksum"]);
-    stored.restore(&path, &RestoreOptions { no_checksum: true, force: false }).unwrap();
+    stored.restore(&path, &RestoreOptions { no_checksum: true, ..RestoreOptions::default() }).unwrap();
     assert_eq!(fs::read(stored.scene.file("s.snapshot.checksum")).unwrap(), b"precious");
 }
 
@@ -69,16 +79,13 @@ fn a_checksum_never_lies_beside_a_file_it_is_not_of() {
     let stored = stored();
     let path = stored.scene.write("s.snapshot", b"old");
     stored.scene.write("s.snapshot.checksum", b"of the old one");
-    stored.restore(&path, &RestoreOptions { no_checksum: true, force: true }).unwrap();
+    stored.restore(&path, &RestoreOptions { no_checksum: true, ..FORCE }).unwrap();
     assert!(fs::read(&path).unwrap() == stored.bytes);
     assert_eq!(stored.names(), ["s.snapshot"]);
     // A directory under its name cannot go, so nothing is replaced.
     fs::create_dir(stored.scene.file("s.snapshot.checksum")).unwrap();
     fs::write(&path, b"old").unwrap();
-    assert!(matches!(
-        stored.restore(&path, &RestoreOptions { no_checksum: true, force: true }),
-        Err(Error::Target { .. })
-    ));
+    assert!(matches!(stored.restore(&path, &RestoreOptions { no_checksum: true, ..FORCE }), Err(Error::Target { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"old");
 }
 
@@ -191,4 +198,85 @@ fn two_restores_into_one_folder_do_not_meet() {
     });
     assert!(fs::read(stored.scene.file("s.snapshot")).unwrap() == stored.bytes);
     assert_eq!(stored.names(), ["s.snapshot", "s.snapshot.checksum"]);
+}
+
+#[test]
+fn zeros_become_holes_when_asked_for() {
+    let bytes = [&[1; 1_000_003][..], &[0; 5_000_000], &[2; 77], &[0; 3_000_000]].concat();
+    let scene = Scene::new();
+    let record = scene.ingest(&scene.write("zeros.snapshot", &bytes)).record;
+    let stored = Stored { scene, record, bytes };
+    let path = stored.scene.file("s.snapshot");
+    let taken = |options: &RestoreOptions| {
+        let restored = stored.restore(&path, options).unwrap();
+        assert!(fs::read(&path).unwrap() == stored.bytes);
+        assert_eq!(restored.rebuilt.sha256, sha256(&stored.bytes));
+        512 * fs::metadata(&path).unwrap().blocks()
+    };
+    let (whole, sparse) = (taken(&FORCE), taken(&RestoreOptions { sparse: true, ..FORCE }));
+    assert!(whole >= stored.bytes.len() as u64, "{whole}");
+    assert!(sparse < 1_100_000, "{sparse} of {whole}");
+}
+
+/// Changes a byte of the first chunk that is stored as it is, in the first pack of the repository that has one, and makes its checksum hold again.
+fn replace_a_chunk(scene: &Scene, packs: &[String]) -> String {
+    for pack in packs {
+        let path = scene.root().join(pack);
+        let mut bytes = fs::read(&path).unwrap();
+        let mut at = usize::try_from(PACK_HEADER_BYTES).unwrap();
+        while let Ok((head, stored)) = RecordHead::decode(&bytes[at..]) {
+            let stored_at = at + usize::try_from(RECORD_HEAD_BYTES).unwrap();
+            if head.kind == RecordKind::Chunk && CodecId::new(head.codec) == CodecId::RAW {
+                let mut wrong = stored.to_vec();
+                wrong[head.stored_len as usize / 2] ^= 1;
+                bytes.splice(at..stored_at + wrong.len(), [head.encode(&wrong), wrong].concat());
+                fs::write(&path, bytes).unwrap();
+                return pack.clone();
+            }
+            at = stored_at + stored.len();
+        }
+    }
+    panic!("no chunk is stored as it is")
+}
+
+fn packs(scene: &Scene) -> Vec<String> {
+    scene.objects().into_keys().filter(|key| key.starts_with("packs/")).collect()
+}
+
+/// The SHA-256 of the whole is what finds it; which chunk it is the second attempt says.
+#[test]
+fn a_wrong_chunk_whose_checksum_holds_is_found_and_named() {
+    let stored = stored();
+    replace_a_chunk(&stored.scene, &packs(&stored.scene));
+    let path = stored.scene.write("s.snapshot", b"precious");
+    let error = stored.restore(&path, &FORCE).unwrap_err();
+    let Error::Repository(RepositoryError::ChunkDamaged { source: DamageReason::IdWrong { .. }, .. }) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(error.kind(), ErrorKind::RepositoryDamaged);
+    assert_eq!((fs::read(&path).unwrap(), stored.names()), (b"precious".to_vec(), vec!["s.snapshot".to_owned()]));
+}
+
+/// Two ingests that do not know of each other store the same chunks; one of them serves when the other is wrong, whichever that is.
+#[test]
+fn a_sound_copy_serves_instead_of_a_wrong_one() {
+    for damaged in 0..2 {
+        let scene = Scene::new();
+        let (other, bytes) = (scene.another_engine(), fs::read(fixture("kinds", "shard").path).unwrap());
+        let file = scene.write("s.snapshot", &bytes);
+        let record = scene.ingest(&file).record;
+        let first = packs(&scene);
+        let ingest = |name: &str| {
+            let source = Source::file(&scene.write(name, &bytes)).unwrap();
+            vectar::ingest(&other, source, &IngestOptions::default(), &[], &Silent, &CancelToken::default()).unwrap()
+        };
+        ingest("again.snapshot");
+        let second: Vec<_> = packs(&scene).into_iter().filter(|pack| !first.contains(pack)).collect();
+        assert_eq!(first.len(), second.len(), "each has packs of its own");
+        replace_a_chunk(&scene, [&first, &second][damaged]);
+        let (engine, path) = (scene.another_engine(), scene.file("back.snapshot"));
+        let cancel = CancelToken::default();
+        restore_to_file(&engine, &record, &path, &RestoreOptions::default(), &Silent, &cancel).unwrap();
+        assert!(fs::read(&path).unwrap() == bytes, "{damaged}");
+    }
 }

@@ -24,11 +24,6 @@ use vectar::CancelToken;
 
 use crate::{args::Cli, context::Context, error::CliError, exit_code::ExitCode};
 
-/// An ingest allocates and frees the bytes of the whole snapshot several times over. The system's allocator gives large pieces back to the
-/// kernel each time, and page faults were an eighth of all the time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     use_small_pages();
     let cli = Cli::parse();
@@ -41,7 +36,7 @@ fn main() -> std::process::ExitCode {
     code.into()
 }
 
-/// Asks the kernel for no huge pages (`PR_SET_THP_DISABLE`, prctl(2)), which the allocator would ask for.
+/// Asks the kernel for no huge pages (`PR_SET_THP_DISABLE`, prctl(2)), which some hand out unasked.
 ///
 /// They save a tenth of the time where free memory lies in large pieces and is at hand. Where it must be put together first, or had back from a host
 /// that took it away, a process that lives for a second waits for them longer than it works; and the server beside it, which has filled the

@@ -2,9 +2,9 @@
 
 use vectar_repository::index::IndexMemory;
 
-/// What every operation takes, whatever it works on: windows of the source (48 MiB), a body being cut (34 MiB), three packs of 32 MiB and a
+/// What every operation takes, whatever it works on: windows of the source (48 MiB), a body being cut (34 MiB), two packs of 32 MiB and a
 /// short one of metadata, of the chunk index its page cache (32 MiB), loaded footers (16 MiB) and packs that are not in it yet (8 MiB).
-const FIXED_BYTES: u64 = 240 * 1024 * 1024;
+const FIXED_BYTES: u64 = 208 * 1024 * 1024;
 
 /// Least budget that is taken.
 pub const MEMORY_BYTES_MIN: u64 = 320 * 1024 * 1024;

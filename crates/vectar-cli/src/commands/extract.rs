@@ -67,7 +67,7 @@ pub(crate) fn run(args: &ExtractArgs, context: &Context<'_>) -> Result<ExitCode,
     let inside = Inside::open(&content)?;
     let choice = PartChoice { collection: args.select.collection.clone(), shard: args.select.shard };
     let part = SnapshotPart::of(&inside, &choice)?;
-    let options = RestoreOptions { force: args.force, no_checksum: args.no_checksum };
+    let options = RestoreOptions { force: args.force, no_checksum: args.no_checksum, sparse: false };
     let observer = context.observer("extracting");
     let extracted = extract_to_file(&part, &args.output, &options, &observer, context.cancel())
         .map_err(|error| CliError::from(error).context(format_args!("cannot extract from {}", snapshot.title())))?;

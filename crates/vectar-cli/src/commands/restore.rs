@@ -32,6 +32,12 @@ pub(crate) struct RestoreArgs {
     /// Write no .checksum beside the file
     #[arg(long)]
     no_checksum: bool,
+    /// Leave holes in the file where the snapshot has zeros
+    ///
+    /// The file takes less room on the disk and reads the same. Without this, room for the whole is reserved before anything is read, so that a disk
+    /// that is too small says so at once.
+    #[arg(long, conflicts_with = "salvage")]
+    sparse: bool,
     /// Write what is left of a damaged backup to FILE.damaged, with zeros for what is lost, and list what that is
     #[arg(long, conflicts_with = "no_checksum")]
     salvage: bool,
@@ -61,6 +67,10 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context<'_>) -> Result<ExitCode,
             .cause("nobody could tell it from a snapshot there")
             .safe("nothing was written")
             .hint("name a file with -o FILE")),
+        (true, false) if args.sparse => Err(CliError::new(ExitCode::Usage, "a stream has no holes")
+            .cause("--sparse is for a file")
+            .safe("nothing was written")
+            .hint("name a file with -o FILE")),
         (true, false) => to_stdout(context, record, &repository),
         (false, true) => salvaged(args, context, record, &repository),
         (false, false) => to_file(args, context, record, &repository),
@@ -74,7 +84,7 @@ fn salvaged(
     record: &BackupRecord,
     repository: &vectar::Repository,
 ) -> Result<ExitCode, CliError> {
-    let options = RestoreOptions { force: args.force, no_checksum: true };
+    let options = RestoreOptions { force: args.force, no_checksum: true, sparse: false };
     let engine = context.engine_of(repository)?;
     let observer = context.observer("salvaging");
     let (path, salvaged) =
@@ -98,7 +108,7 @@ fn to_file(
     record: &BackupRecord,
     repository: &vectar::Repository,
 ) -> Result<ExitCode, CliError> {
-    let options = RestoreOptions { force: args.force, no_checksum: args.no_checksum };
+    let options = RestoreOptions { force: args.force, no_checksum: args.no_checksum, sparse: args.sparse };
     let engine = context.engine_of(repository)?;
     let observer = context.observer("restoring");
     let restored = vectar::restore_to_file(&engine, record, &args.output, &options, &observer, context.cancel())

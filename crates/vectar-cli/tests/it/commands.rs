@@ -357,6 +357,27 @@ fn restore() {
     );
     assert!(!environment.path("f.snapshot.checksum").exists());
     environment.check(
+        &["restore", "notes@latest", "-o", "-", "--sparse"],
+        expect![[r#"
+        --- stderr
+        error: a stream has no holes
+          --sparse is for a file
+          nothing was written
+
+        hint: name a file with -o FILE
+        --- exit 2
+    "#]],
+    );
+    environment.check(
+        &["restore", "full.snapshot", "-o", "f.snapshot", "--force", "--sparse", "-q"],
+        expect![[r#"
+        restored backup <bkup-3> to f.snapshot
+        2.93 MiB (3,067,904 bytes), sha-256 01158e9f41a7854e3182459641c131519696323fa07e2c2c0fca898f125cd7fc as recorded
+        checksum beside it: f.snapshot.checksum
+        --- exit 0
+    "#]],
+    );
+    environment.check(
         &["verify", "./out.snapshot"],
         expect![[r#"
             file ./out.snapshot: whole, 550.00 KiB (563,200 bytes)

@@ -103,7 +103,7 @@ struct OpenBody {
     len: u64,
     received: u64,
     hasher: Option<BodyHasher>,
-    /// Everything that came and is not gathered yet, while the whole body is awaited.
+    /// Everything that came and is not gathered yet, while the whole body is awaited and its rows are not looked for.
     held: Vec<Bytes>,
     /// What is gathered and not cut yet.
     window: Vec<u8>,
@@ -289,6 +289,17 @@ impl<'d, Q: BatchQueue> Dissector<'d, Q> {
         }
     }
 
+    /// Puts bytes side by side with those before them, of a body that is awaited whole and whose rows will be looked for: while it comes, the others
+    /// read and hash.
+    fn gather_more(&mut self, body: &mut OpenBody, bytes: &[u8]) {
+        if body.window.capacity() == 0 {
+            body.window = std::mem::take(&mut self.spare);
+            body.window.clear();
+            body.window.reserve(usize::try_from(body.len).unwrap_or_default());
+        }
+        body.window.extend_from_slice(bytes);
+    }
+
     /// Cuts what a body holds, piece by piece: what is behind a cut goes back to where windows come from.
     fn cut_held(&mut self, body: &mut OpenBody) -> Result<(), Error> {
         let held = std::mem::take(&mut body.held);
@@ -399,10 +410,10 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
         if let Some(hasher) = &mut body.hasher {
             hasher.update(bytes);
         }
-        if body.buffered {
-            body.held.push(self.hold(bytes));
-        } else {
-            self.extend_body(&mut body, bytes)?;
+        match (body.buffered, &body.rows) {
+            (true, None) => body.held.push(self.hold(bytes)),
+            (true, Some(_)) => self.gather_more(&mut body, bytes),
+            (false, _) => self.extend_body(&mut body, bytes)?,
         }
         self.body = Some(body);
         Ok(())

@@ -86,6 +86,24 @@ pub struct Rebuilt {
     pub sha256_compared: bool,
 }
 
+/// What shows that a chunk is what it should be, before its bytes go anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChunkProof {
+    /// Its id: a hash of its bytes.
+    Id,
+    /// The checksum of its record. For whoever compares the digest of the whole and can begin anew when it is wrong.
+    Checksum,
+}
+
+impl ChunkProof {
+    fn reader(self, engine: &Engine, cache_bytes: usize) -> ChunkReader<'_> {
+        match self {
+            Self::Id => ChunkReader::new(engine.repository(), cache_bytes),
+            Self::Checksum => ChunkReader::by_checksum(engine.repository(), cache_bytes),
+        }
+    }
+}
+
 /// Rebuilds the snapshot of a backup and compares its length and SHA-256 with the record.
 ///
 /// Every chunk is proven by its id before it is used, the whole by its digest at the end. A record that has none gets it now, if the storage
@@ -101,7 +119,7 @@ pub fn rebuild(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Rebuilt, Error> {
-    let rebuilt = rebuild_unrecorded(engine, record, target, observer, cancel)?;
+    let rebuilt = rebuild_unrecorded(engine, record, ChunkProof::Id, target, observer, cancel)?;
     record_digest(engine, record, &rebuilt);
     Ok(rebuilt)
 }
@@ -110,15 +128,15 @@ pub fn rebuild(
 pub(crate) fn rebuild_unrecorded(
     engine: &Engine,
     record: &BackupRecord,
+    proof: ChunkProof,
     target: &mut dyn Target,
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Rebuilt, Error> {
-    let reader = ChunkReader::new(engine.repository(), CACHE_BYTES);
     let directory = target.spill_directory();
     let (bytes, sha256) = thread::scope(|scope| {
         let (sender, fetched) = bounded(WINDOWS_AHEAD);
-        let fetching = scope.spawn(|| fetch_all(engine, &reader, record, (&directory, sender), cancel));
+        let fetching = scope.spawn(|| fetch_all((engine, proof), record, (&directory, sender), cancel));
         let output = Output::new(target, DigestLane::start(scope), cancel);
         let written = write_all(&fetched, output, record.bytes, observer);
         drop(fetched);
@@ -151,20 +169,20 @@ enum Fetched {
 }
 
 fn fetch_all(
-    engine: &Engine,
-    reader: &ChunkReader<'_>,
+    (engine, proof): (&Engine, ChunkProof),
     record: &BackupRecord,
     (directory, fetched): (&Path, Sender<Fetched>),
     cancel: &CancelToken,
 ) -> Result<(), Error> {
-    let mut walker = RecipeWalker::new(reader, &record.root, record.bytes, 0)?;
+    let reader = proof.reader(engine, CACHE_BYTES);
+    let mut walker = RecipeWalker::new(&reader, &record.root, record.bytes, 0)?;
     loop {
         let stretch = next_extents(&mut walker, STRETCH_BYTES_MAX, STRETCH_EXTENTS_MAX)?;
         if stretch.is_empty() {
             return Ok(());
         }
         if scattered::is_scattered(&stretch) {
-            let spill = Spill::assemble(engine, &stretch, directory, cancel)?;
+            let spill = Spill::assemble((engine, proof), &stretch, directory, cancel)?;
             if fetched.send(Fetched::Spill(spill)).is_err() {
                 return Ok(());
             }
@@ -174,7 +192,7 @@ fn fetch_all(
         let mut held = HeldChunks::of(&windows, engine.memory().held_chunks());
         for (number, extents) in windows.into_iter().enumerate() {
             cancel.check()?;
-            let chunks = fetch_missing(engine, reader, &extents, &held)?;
+            let chunks = fetch_missing(engine, &reader, &extents, &held)?;
             held.keep(number, &chunks);
             // Nobody listens any more: the writer has stopped and reports why.
             if fetched.send(Fetched::Window { extents, chunks }).is_err() {

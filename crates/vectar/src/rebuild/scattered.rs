@@ -14,9 +14,9 @@ use std::{
 
 use rayon::prelude::*;
 use vectar_chunk::ChunkId;
-use vectar_repository::{ChunkReader, ReadRun, format::node::RecipeItem, piece_of};
+use vectar_repository::{ReadRun, format::node::RecipeItem, piece_of};
 
-use super::WINDOW_BYTES;
+use super::{ChunkProof, WINDOW_BYTES};
 use crate::{engine::Engine, error::Error, observer::CancelToken};
 
 /// A stretch is put together by chunks when, in the order of the snapshot, each would be needed in this many windows or more on average.
@@ -68,7 +68,7 @@ impl Spill {
     /// # Errors
     /// A chunk cannot be had, the file cannot be written, or the caller asked to stop.
     pub(super) fn assemble(
-        engine: &Engine,
+        (engine, proof): (&Engine, ChunkProof),
         extents: &[RecipeItem],
         directory: &Path,
         cancel: &CancelToken,
@@ -76,7 +76,7 @@ impl Spill {
         let mut file = tempfile::tempfile_in(directory).map_err(failed("create a file in", directory))?;
         let (pieces, len) = lay(extents, &mut file).map_err(failed("write a file in", directory))?;
         // Each chunk is read once, so none is kept.
-        let reader = ChunkReader::new(engine.repository(), 0);
+        let reader = proof.reader(engine, 0);
         let runs =
             reader.plan_runs(&pieces.keys().copied().collect::<Vec<_>>(), engine.pool().current_num_threads())?;
         for group in groups(&runs) {
