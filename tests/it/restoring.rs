@@ -276,7 +276,9 @@ fn a_sound_copy_serves_instead_of_a_wrong_one() {
         replace_a_chunk(&scene, [&first, &second][damaged]);
         let (engine, path) = (scene.another_engine(), scene.file("back.snapshot"));
         let cancel = CancelToken::default();
-        restore_to_file(&engine, &record, &path, &RestoreOptions::default(), &Silent, &cancel).unwrap();
-        assert!(fs::read(&path).unwrap() == bytes, "{damaged}");
+        for sparse in [false, true] {
+            restore_to_file(&engine, &record, &path, &RestoreOptions { sparse, ..FORCE }, &Silent, &cancel).unwrap();
+            assert!(fs::read(&path).unwrap() == bytes, "{damaged} {sparse}");
+        }
     }
 }

@@ -24,7 +24,7 @@ use crate::vector_shape::VectorShape;
 /// the segments before it is taken, if the file's length agrees.
 ///
 /// Nothing here fails, and no bytes depend on it: a wrong number costs space.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Classifier {
     facts: Facts,
 }

@@ -16,7 +16,7 @@ const FACTS_MAX: usize = 64 * 1024;
 const PLACE_BYTES_MAX: usize = 1024;
 
 /// Facts by the place they hold for.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Facts {
     chunked: HashMap<Directory, ChunkedConfig>,
     block_bytes: HashMap<Directory, u32>,

@@ -79,7 +79,7 @@ pub use ingest::{Committed, Ingest, PreparedRecord, Preparer, RecordDraft, Store
 pub use proofs::Proven;
 pub use reader::{ChunkReader, ReadRun};
 pub use recipe::{
-    INLINE_BYTES_MAX, ITEMS_INLINE_MAX, NodeSink, NodeWriter, Placed, RecipeWalker, piece_of, read_range,
+    INLINE_BYTES_MAX, ITEMS_INLINE_MAX, NodeSink, NodeWriter, Placed, RecipeWalker, piece_of, read_range, visit_nodes,
 };
 pub use records::{RecordList, UnreadableRecord};
 pub use repository::{IndexedRepository, InitOptions, Repository, StorageChange, StoredBytes, TOOL, durability_name};

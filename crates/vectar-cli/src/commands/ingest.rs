@@ -63,11 +63,12 @@ pub(crate) struct IngestArgs {
     compression: CompressionArg,
     /// When to compute the SHA-256 of the whole snapshot, with which every restore is compared
     ///
-    /// "later" computes it when the snapshot is first rebuilt, by restore, verify or a drill, and records it then: one processor has less to do.
-    /// What proves the backup meanwhile are the ids of its chunks. A file that is a backup already, byte for byte, takes over the digest of
-    /// that backup either way. Where a .checksum lies beside the file, it is compared at once all the same.
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
-    sha256: Sha256Arg,
+    /// Unless this is given, it is computed while the snapshot is stored, or taken over from a backup that holds the same bytes: that is several times as
+    /// fast, where no .checksum lies beside the file. "now" computes it whatever backups say. "later" computes it when the snapshot is first
+    /// rebuilt, by restore, verify or a drill, and records it then; what proves the backup meanwhile are the ids of its chunks. Where a
+    /// .checksum lies beside the file, it is compared at once all the same.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    sha256: Option<Sha256Arg>,
     /// Store damaged snapshots too, and mark them
     #[arg(long)]
     allow_damaged: bool,
@@ -117,10 +118,9 @@ impl From<CompressionArg> for Compression {
 }
 
 /// The values of `--sha256`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Sha256Arg {
     /// While it is stored
-    #[default]
     Now,
     /// When it is first needed
     Later,
@@ -180,7 +180,7 @@ pub(crate) fn run(args: &IngestArgs, context: &Context<'_>) -> Result<ExitCode, 
             .safe("nothing was read or written")
             .hint("leave --delete-source out, or name the files or their directory"));
     }
-    if args.delete_source && args.sha256 == Sha256Arg::Later {
+    if args.delete_source && args.sha256 == Some(Sha256Arg::Later) {
         return Err(CliError::new(ExitCode::Usage, "a file whose SHA-256 is not known is not deleted")
             .cause("--delete-source needs the digest that --sha256 later puts off")
             .safe("nothing was read or written")
@@ -234,7 +234,7 @@ impl IngestArgs {
             dry_run: self.dry_run,
             rows: RowSharing { on: !self.no_row_dedup, ..RowSharing::default() },
             compression: self.compression.into(),
-            digest: self.sha256.into(),
+            digest: self.sha256.map(DigestTime::from).unwrap_or_default(),
         }
     }
 }

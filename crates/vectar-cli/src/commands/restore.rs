@@ -34,8 +34,9 @@ pub(crate) struct RestoreArgs {
     no_checksum: bool,
     /// Leave holes in the file where the snapshot has zeros
     ///
-    /// The file takes less room on the disk and reads the same. Without this, room for the whole is reserved before anything is read, so that a disk
-    /// that is too small says so at once.
+    /// The file takes less room on the disk and reads the same. Without this, room for the whole is reserved before anything is read, where the file
+    /// system can do that, so that a disk that is too small says so at once. One that compresses may ask for more room than the file will take:
+    /// with this it does not.
     #[arg(long, conflicts_with = "salvage")]
     sparse: bool,
     /// Write what is left of a damaged backup to FILE.damaged, with zeros for what is lost, and list what that is

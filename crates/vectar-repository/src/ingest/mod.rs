@@ -329,7 +329,7 @@ mod tests {
         repository::{InitOptions, Repository},
     };
 
-    /// Packs under construction, in the queue, being written, in the batch, being added, and added but not yet noticed.
+    /// Packs under construction, on their way, being written, in the batch, being added, and added but not yet noticed.
     const PACKS_IN_MEMORY: usize = 7;
 
     #[test]

@@ -92,6 +92,33 @@ impl<'w, 'r> RecipeWalker<'w, 'r> {
     }
 }
 
+/// Shows the nodes below a root that stands for `len` bytes to `enter`: the offset of the first byte of each, its id and its length. It says whether
+/// the nodes in it are shown too; where it says no, the node is not read.
+///
+/// # Errors
+/// A node cannot be read, or does not stand for the bytes it should.
+pub fn visit_nodes(
+    reader: &ChunkReader<'_>,
+    root: &NodeId,
+    len: u64,
+    mut enter: impl FnMut(u64, &NodeId, u64) -> bool,
+) -> Result<(), RepositoryError> {
+    let mut walker = RecipeWalker { reader, stack: Vec::new(), offset: 0 };
+    walker.enter(root, len)?;
+    while let Some(level) = walker.stack.last_mut() {
+        let Some(item) = level.node.items.get(level.next) else {
+            walker.stack.pop();
+            continue;
+        };
+        level.next += 1;
+        match *item {
+            RecipeItem::Node { node, len } if enter(walker.offset, &node, len) => walker.enter(&node, len)?,
+            _ => walker.offset += item.len(),
+        }
+    }
+    Ok(())
+}
+
 impl Iterator for RecipeWalker<'_, '_> {
     type Item = Result<Placed, RepositoryError>;
 

@@ -387,7 +387,9 @@ impl<Q: BatchQueue> SplitSink for Dissector<'_, Q> {
     }
 
     fn begin_body(&mut self, head: &BodyHead) -> Result<(), Error> {
-        if let Some(known) = self.known.remove(&head.offset).filter(|known| Some(known.len) == head.stored_len) {
+        // Of what is no tar the length is not known before its end.
+        let has_len = |known: &KnownBody| head.stored_len.is_none_or(|len| len == known.len);
+        if let Some(known) = self.known.remove(&head.offset).filter(has_len) {
             let class = self.classifier.label(&body_path(head), body_size(head)).class;
             self.note_row(head, RowRole::Leaf { complete: true });
             self.passed = Some((known, class));

@@ -9,9 +9,14 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 use vectar_chunk::{BODY_PIECE_BYTES, BodyDigest, BodyPiece, NodeId};
 use vectar_repository::{ChunkReader, PackId, RepositoryError, index::IndexReader};
-use vectar_tar::{CatalogueRow, RowRole};
+use vectar_tar::{CatalogueRow, ReadAt as _, RowRole};
 
-use crate::{engine::Engine, error::Error, observer::CancelToken, source::SnapshotFile};
+use crate::{
+    engine::Engine,
+    error::Error,
+    observer::{CancelToken, Observer},
+    source::SnapshotFile,
+};
 
 /// Bodies shorter than this are one chunk or a few: looking for their digest saves nothing.
 pub(super) const BODY_DIGEST_BYTES_MIN: u64 = 64 * 1024;
@@ -63,41 +68,39 @@ pub(super) fn find<'c>(
     engine: &Engine,
     file: &SnapshotFile,
     bodies: impl Iterator<Item = &'c CatalogueRow>,
-    cancel: &CancelToken,
+    caller: (&dyn Observer, &CancelToken),
 ) -> Result<KnownBodies, Error> {
-    Ok(find_while(engine, file, bodies, |known, _| known > 0, cancel)?.0)
+    find_while(engine, file, bodies, |known, _| known > 0, caller)
 }
 
-/// As [`find`], but only if all of them are stored that are as long as [`BODY_DIGEST_BYTES_MIN`]. Reads no further than about the first
-/// [`GROUP_BYTES`] among which one is not.
+/// As [`find`], but ends where fewer than half of the bodies are stored, by their number, that are as long as [`BODY_DIGEST_BYTES_MIN`].
 ///
 /// # Errors
 /// As [`find`].
-pub(super) fn find_all<'c>(
+pub(super) fn find_most<'c>(
     engine: &Engine,
     file: &SnapshotFile,
     bodies: impl Iterator<Item = &'c CatalogueRow>,
-    cancel: &CancelToken,
-) -> Result<Option<KnownBodies>, Error> {
-    let (known, looked_at) = find_while(engine, file, bodies, |known, looked_at| known == looked_at, cancel)?;
-    Ok((known.bodies.len() == looked_at).then_some(known))
+    caller: (&dyn Observer, &CancelToken),
+) -> Result<KnownBodies, Error> {
+    find_while(engine, file, bodies, |known, looked_at| 2 * known >= looked_at, caller)
 }
 
-/// Looks bodies up group by group, while `goes_on` for so many known ones among so many that were looked at; returns the number of the latter too.
+/// Looks bodies up group by group, while `goes_on` for so many known ones among so many that were looked at.
 fn find_while<'c>(
     engine: &Engine,
     file: &SnapshotFile,
     bodies: impl Iterator<Item = &'c CatalogueRow>,
     goes_on: impl Fn(usize, usize) -> bool,
-    cancel: &CancelToken,
-) -> Result<(KnownBodies, usize), Error> {
+    (observer, cancel): (&dyn Observer, &CancelToken),
+) -> Result<KnownBodies, Error> {
     let repository = engine.repository();
     let is_whole =
         |row: &&CatalogueRow| row.role == RowRole::Leaf { complete: true } && row.len >= BODY_DIGEST_BYTES_MIN;
     let mut rest = bodies.filter(is_whole).peekable();
     let (mut known, mut looked_at) = (KnownBodies::default(), 0);
     if repository.index().counts()?.bodies == 0 {
-        return Ok((known, rest.count()));
+        return Ok(known);
     }
     let (view, reader) = (repository.index().reader()?, ChunkReader::new(repository, NODE_CACHE_BYTES));
     while rest.peek().is_some() {
@@ -114,11 +117,12 @@ fn find_while<'c>(
                 known.packs.extend(packs);
             }
         }
+        observer.progress(group.last().map_or(0, |(offset, len)| offset + len), Some(file.len()));
         if !goes_on(known.bodies.len(), looked_at) {
             break;
         }
     }
-    Ok((known, looked_at))
+    Ok(known)
 }
 
 /// The digests of bodies, each by offset and length.

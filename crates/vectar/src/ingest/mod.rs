@@ -16,6 +16,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 
+use vectar_chunk::NodeId;
 use vectar_qdrant::{SnapshotName, SnapshotOutline};
 use vectar_repository::{
     BackupId, ChunkReader, Committed, Ingest, RecordDraft,
@@ -28,9 +29,9 @@ pub(crate) use dissector::{body_path, body_size};
 pub(crate) use look::read_small;
 pub(crate) use subject::describe_file;
 
-use assembler::Assembled;
 use look::Look;
 use pipeline::Piped;
+use unchanged::Unchanged;
 use worker::Workers;
 
 use crate::{
@@ -76,11 +77,15 @@ pub struct IngestOptions {
 /// When the SHA-256 of a snapshot is computed, which takes longer than everything else about one that did not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DigestTime {
-    /// While it is stored: every restore is compared with it.
+    /// While it is stored, unless it is known: a file that a backup holds byte for byte takes over the digest of that one. Every restore is
+    /// compared with it.
     #[default]
+    NowUnlessKnown,
+    /// While it is stored, whatever backups say.
     Now,
     /// When it is first needed: by whatever rebuilds the snapshot first. Until then only chunks and recipe are proven. A file that has a
-    /// checksum to compare with, beside it or in a record of the same name and length, is treated as with [`Now`](Self::Now).
+    /// checksum to compare with, beside it or in a record of the same name and length, is treated as with
+    /// [`NowUnlessKnown`](Self::NowUnlessKnown).
     Later,
 }
 
@@ -145,21 +150,21 @@ pub fn ingest(
         Source::File(file) => Look::at(file, options)?,
         Source::Stream { .. } => Look::default(),
     };
-    let unchanged = unchanged::find(engine, &mut source, &look, known, (observer, cancel))?;
-    let stored = match (&unchanged, &source) {
-        (Some(unchanged), _) => unchanged.stored_as(&source.name()).cloned(),
-        (None, Source::File(file)) => look.compare_digests(engine, file, options, known, cancel)?,
-        (None, Source::Stream { .. }) => None,
-    };
-    if let Some(record) = stored {
-        check_same(&source, None, None)?;
-        return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
+    if let Source::File(file) = &source {
+        let unchanged = match options.digest {
+            DigestTime::Now => None,
+            _ => unchanged::find(engine, file, &look, known, (observer, cancel))?,
+        };
+        if let Some(unchanged) = unchanged {
+            check_room(engine, &source, options)?;
+            return store_again(engine, &source, &look, &unchanged, options, known);
+        }
+        if let Some(record) = look.compare_digests(engine, file, options, known, cancel)? {
+            return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
+        }
     }
     check_room(engine, &source, options)?;
-    let piped = match unchanged {
-        Some(unchanged) => unchanged.into_piped(begin(engine, options)?),
-        None => read_and_store(engine, &mut source, &mut look, options, known, (observer, cancel))?,
-    };
+    let piped = read_and_store(engine, &mut source, &mut look, options, known, (observer, cancel))?;
     cancel.check()?;
     let sha256 = piped.sha256.as_ref().map(|sha256| hex(sha256));
     check_same(&source, look.sha256.as_ref(), piped.sha256.as_ref())?;
@@ -172,7 +177,8 @@ pub fn ingest(
     }
     // Where no digest tells, one recipe is one snapshot. The other way round it need not be: what rows were shared with may differ.
     if damaged.is_none()
-        && let Some(record) = same_recipe(engine, &source, (&piped.assembled, sha256.is_some()), known)?
+        && let of = (piped.assembled.covered, piped.assembled.root)
+        && let Some(record) = same_recipe(engine, &source, (of, sha256.is_some()), known)?
     {
         let record = with_digest(engine, record, sha256.as_deref());
         return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
@@ -188,6 +194,51 @@ pub fn ingest(
     };
     let committed = piped.assembled.ingest.commit(piped.assembled.root, piped.assembled.covered, draft)?;
     Ok(IngestOutcome::Stored(Box::new(committed)))
+}
+
+/// Makes another backup of bytes that one holds already, unless it has the same name.
+fn store_again(
+    engine: &Engine,
+    source: &Source,
+    look: &Look,
+    unchanged: &Unchanged<'_>,
+    options: &IngestOptions,
+    known: &[BackupRecord],
+) -> Result<IngestOutcome, Error> {
+    check_same(source, None, None)?;
+    let backup = unchanged.backup;
+    if backup.subject.name == source.name() {
+        return Ok(IngestOutcome::AlreadyStored(Box::new(backup.clone())));
+    }
+    let (sha256, space) = (backup.sha256.clone(), unchanged.space());
+    if options.dry_run {
+        let rehearsal = Rehearsal { bytes: backup.bytes, sha256, new_bytes: 0, classes: space.classes };
+        return Ok(IngestOutcome::Rehearsed(Box::new(rehearsal)));
+    }
+    if let Some(record) = same_recipe(engine, source, ((backup.bytes, backup.root), true), known)? {
+        let record = with_digest(engine, record, sha256.as_deref());
+        return Ok(IngestOutcome::AlreadyStored(Box::new(record)));
+    }
+    let name = source.name();
+    let origin = subject::Origin {
+        name: &name,
+        path: source.origin(),
+        mtime_seconds: mtime_of(source),
+        levels: backup.subject.levels,
+    };
+    let outline = look.outline.as_ref().expect("a file that was found unchanged was looked at");
+    let draft = RecordDraft {
+        subject: subject::describe(&origin, outline, options),
+        bytes: backup.bytes,
+        sha256,
+        damaged: None,
+        tags: options.tags.clone(),
+        note: options.note.clone(),
+        space,
+    };
+    let mut ingest = begin(engine, options)?;
+    ingest.rely_on_packs(unchanged.packs.iter().copied());
+    Ok(IngestOutcome::Stored(Box::new(ingest.commit(backup.root, backup.bytes, draft)?)))
 }
 
 /// Announces the ingest, or begins to rehearse it.
@@ -209,9 +260,9 @@ fn read_and_store<'e>(
     let view = engine.repository().index().reader()?;
     let workers = Workers::new(engine.repository(), view, options.compression.zstd_level());
     let mut ingest = begin(engine, options)?;
-    let is_digested = options.digest == DigestTime::Now || look.sha256.is_some();
+    let is_digested = options.digest != DigestTime::Later || look.sha256.is_some();
     let known_bodies = match (&*source, is_digested) {
-        (Source::File(file), false) => known::find(engine, file, look.skippable(rows.is_some()), cancel)?,
+        (Source::File(file), false) => known::find(engine, file, look.skippable(rows.is_some()), (observer, cancel))?,
         _ => known::KnownBodies::default(),
     };
     ingest.rely_on_packs(known_bodies.packs);
@@ -235,10 +286,10 @@ fn check_same(source: &Source, before: Option<&[u8; 32]>, now: Option<&[u8; 32]>
 fn same_recipe(
     engine: &Engine,
     source: &Source,
-    (assembled, is_digested): (&Assembled<'_>, bool),
+    (of, is_digested): ((u64, NodeId), bool),
     known: &[BackupRecord],
 ) -> Result<Option<BackupRecord>, Error> {
-    let (name, of) = (source.name(), (assembled.covered, assembled.root));
+    let name = source.name();
     let reader = ChunkReader::new(engine.repository(), CHECK_CACHE_BYTES);
     for record in known.iter().filter(|record| record.subject.name == name && (record.bytes, record.root) == of) {
         let is_open = record.damaged.is_none() && !(is_digested && record.sha256.is_some());
@@ -342,11 +393,14 @@ fn describe(
     let dissector::Seen { rows, small, levels, .. } = seen;
     let catalogue = Catalogue { rows, summary };
     let outline = SnapshotOutline::build(&catalogue, |row| small.get(&row.head.offset).cloned());
-    let mtime_seconds = match source {
+    let name = source.name();
+    let origin = subject::Origin { name: &name, path: source.origin(), mtime_seconds: mtime_of(source), levels };
+    subject::describe(&origin, &outline, options)
+}
+
+fn mtime_of(source: &Source) -> Option<i64> {
+    match source {
         Source::File(file) => Some(file.mtime_seconds()),
         Source::Stream { .. } => None,
-    };
-    let name = source.name();
-    let origin = subject::Origin { name: &name, path: source.origin(), mtime_seconds, levels };
-    subject::describe(&origin, &outline, options)
+    }
 }

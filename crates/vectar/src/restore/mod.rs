@@ -50,8 +50,8 @@ pub struct Restored {
 
 /// Restores a backup into the file `path`.
 ///
-/// The bytes go to a temporary file beside it, are compared with the record's digests, made durable, and only then named. Room for all of
-/// them is reserved first, unless holes are left.
+/// The bytes go to a temporary file beside it, are compared with the record's digests, made durable, and only then named. Where the file system
+/// can reserve room, it is reserved for all of them first, unless holes are left.
 ///
 /// # Errors
 /// [`Error::TargetExists`] without `force`; [`Error::Target`] before anything is read when there is too little room; else what [`rebuild`](crate::rebuild()) meets. The temporary file is removed; a file that lay under the
@@ -65,9 +65,6 @@ pub fn restore_to_file(
     cancel: &CancelToken,
 ) -> Result<Restored, Error> {
     let mut file = SnapshotTarget::begin(path, options)?;
-    if !options.sparse {
-        file.target().reserve(record.bytes)?;
-    }
     let rebuilt = rebuild_into_file(engine, record, file.target(), observer, cancel)?;
     let sidecar = file.publish(&rebuilt.sha256)?;
     record_digest(engine, record, &rebuilt);
@@ -84,11 +81,13 @@ fn rebuild_into_file(
     observer: &dyn Observer,
     cancel: &CancelToken,
 ) -> Result<Rebuilt, Error> {
+    file.reserve(record.bytes)?;
     if record.sha256.is_some() {
         match rebuild_unrecorded(engine, record, ChunkProof::Checksum, file, observer, cancel) {
             Err(error @ (Error::RebuiltWrong { .. } | Error::Repository(RepositoryError::RecipeInvalid { .. }))) => {
                 tracing::warn!(%error, "the snapshot is rebuilt once more, each chunk compared with its id");
                 file.begin_anew()?;
+                file.reserve(record.bytes)?;
             }
             rebuilt => return rebuilt,
         }
@@ -114,6 +113,9 @@ pub fn salvage_to_file(
     let path = path.with_file_name(name);
     check_free(&path, options.force)?;
     let mut target = TemporaryFile::create(&path)?;
+    if options.sparse {
+        target.leave_holes();
+    }
     let salvaged = salvage(engine, record, &mut target, observer, cancel)?;
     target.publish(&path, options.force)?;
     sync_directory(&path)?;

@@ -60,18 +60,22 @@ impl TemporaryFile {
         self.leaves_holes = true;
     }
 
-    /// Reserves room for `len` bytes in all, so that a disk with too little of it says so at once. Where the file system cannot reserve,
-    /// nothing is done.
+    /// Reserves room for `len` bytes in all, so that a disk with too little of it says so at once. Where the file system cannot reserve, or holes
+    /// are left, nothing is done.
     ///
     /// # Errors
     /// [`Error::Target`] when there is too little room.
     pub(super) fn reserve(&self, len: u64) -> Result<(), Error> {
+        if self.leaves_holes {
+            return Ok(());
+        }
         // The length stays what was written: a part must not look like the whole.
         match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, len) {
             Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
                 let refused = io::Error::from(errno);
                 let reason = format!("{refused}; {} bytes are needed", grouped(len));
-                Err(target_failed("reserve room for", &self.path)(io::Error::new(refused.kind(), reason)))
+                let failed = target_failed("reserve room for a file in", directory_of(&self.path));
+                Err(failed(io::Error::new(refused.kind(), reason)))
             }
             _ => Ok(()),
         }
