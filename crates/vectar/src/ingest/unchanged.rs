@@ -11,7 +11,7 @@ use std::{
 
 use vectar_chunk::NodeId;
 use vectar_repository::{
-    ChunkReader, PackId,
+    ChunkReader, ErrorKind as RepositoryErrorKind, PackId,
     format::record::{BackupRecord, ClassSpace, Space},
     visit_nodes,
 };
@@ -91,19 +91,23 @@ pub(super) fn find<'e>(
     Ok(packs.map(|packs| Unchanged { backup, packs }))
 }
 
-/// Whether the recipe of a backup names these nodes for these bytes.
+/// Whether the recipe of a backup names these nodes for these bytes. One that is damaged does not.
 fn has_nodes(reader: &ChunkReader<'_>, backup: &BackupRecord, bodies: &[KnownBody]) -> Result<bool, Error> {
     let mut wanted: HashMap<(u64, NodeId), u64> =
         bodies.iter().map(|body| ((body.offset, body.node), body.len)).collect();
-    visit_nodes(reader, &backup.root, backup.bytes, |offset, node, len| {
+    let visited = visit_nodes(reader, &backup.root, backup.bytes, |offset, node, len| {
         // What is not wanted may hold what is.
         let is_wanted = wanted.get(&(offset, *node)) == Some(&len);
         if is_wanted {
             wanted.remove(&(offset, *node));
         }
         !is_wanted
-    })?;
-    Ok(wanted.is_empty())
+    });
+    match visited {
+        Ok(()) => Ok(wanted.is_empty()),
+        Err(error) if error.kind() == RepositoryErrorKind::RepositoryDamaged => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether all bytes beside these bodies are those of a backup of the same length.
